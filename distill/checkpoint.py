@@ -1,0 +1,99 @@
+"""Weights and training states on disk, as safetensors only: reading one never runs code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from distill.models import Classifier, build_classifier
+from runtimes.atomic import replacing_file
+from runtimes.errors import InputError
+
+_FORMAT = "dermport.classifier"
+
+
+def save_classifier(path: Path, model: Classifier, **metadata: str) -> None:
+    """Writes the weights with architecture and class count in the header, in one step."""
+    header = {
+        "format": _FORMAT,
+        "architecture": model.architecture,
+        "classes": str(model.num_classes),
+        **metadata,
+    }
+    save_tensors(path, model.state_dict(), header)
+
+
+def load_classifier(path: Path, architecture: str | None = None) -> Classifier:
+    """Builds the classifier that a file holds, in evaluation mode.
+
+    Args:
+        path: a file that `save_classifier` wrote.
+        architecture: the expected one; any by default.
+
+    Raises:
+        InputError: not such a file, another architecture, or tensors that do not fit.
+    """
+    tensors, header = load_tensors(path)
+    if header.get("format") != _FORMAT:
+        raise InputError(
+            f"{path} is not a classifier of this project (its header says "
+            f"{header.get('format', 'nothing')}); expected a student.safetensors or "
+            "teacher.safetensors that `python -m distill train` wrote."
+        )
+    found = header.get("architecture", "")
+    if architecture is not None and found != architecture:
+        raise InputError(
+            f"{path} holds a {found}, but a {architecture} is expected. Give the run that trained "
+            f"a {architecture}, or name the pair that fits with --pair."
+        )
+    try:
+        model = build_classifier(found, int(header.get("classes", "")))
+        model.load_state_dict(tensors)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"{path} does not fit a {found}: {str(error)[:300]}") from error
+    return model.eval()
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    """Writes named tensors (copied to the CPU) and a header of strings, in one step."""
+    # The loading side maps storage to names one to one, so shared storage is copied apart.
+    apart = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+    with replacing_file(Path(path)) as temporary:
+        save_file(apart, temporary, metadata=header)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads what `save_tensors` wrote.
+
+    Raises:
+        InputError: the file is missing, truncated, or of another format such as a pickle.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; train first with `python -m distill train`.")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
+            return tensors, stream.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(
+            f"{path} is not a readable safetensors file ({error}). Pickles (.pt, .pth) are never "
+            "opened, since they can run code; give a .safetensors file."
+        ) from error
+
+
+def header_json(header: dict[str, str], key: str, path: Path) -> Any:
+    """Returns one JSON value of a header.
+
+    Raises:
+        InputError: the key is missing or holds no JSON.
+    """
+    try:
+        return json.loads(header[key])
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: its header has no valid '{key}'; train it anew.") from error

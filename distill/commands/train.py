@@ -1,0 +1,115 @@
+"""Train a student by a recipe: teacher, projection head and student, each only if missing.
+
+examples:
+  python -m distill train ssd_kd --data DATA --out runs/ssd_kd
+  python -m distill train ssd_kd --data DATA --out runs/ssd_kd --budget cpu --time-budget 9m
+  python -m distill train ssd_kd --data DATA --out runs/ssd_kd --budget cpu --resume
+  python -m distill train no_kd --data DATA --out runs/no_kd --split paper
+  python -m distill train blkd --data DATA --out runs/blkd --pair densenet169:mobilenet_v2
+  python -m distill train teacher --data DATA --teacher runs/teacher
+  torchrun --nproc-per-node 2 -m distill train ssd_kd --data DATA --out runs/ssd_kd
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from runtimes.errors import InputError
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of `python -m distill train`."""
+    add = parser.add_argument
+    add("recipe", help="a method, a path to its YAML, or 'teacher' to train only the teacher")
+    add("--data", type=Path, required=True, help="a data set in any layout the project reads")
+    add("--images", default="auto", help="zip or folder of images, where the data has several")
+    add("--out", type=Path, help="the run's folder (default runs/RECIPE)")
+    add("--teacher", type=Path, help="the teacher's run folder (default OUT/teacher)")
+    add("--budget", default="paper", help="how much to train: paper, cpu, sample or a YAML path")
+    add("--pair", metavar="TEACHER:STUDENT", help="torchvision names instead of the recipe's")
+    add("--split", default="lesion", choices=("lesion", "paper"), help="split protocol")
+    add("--fold", type=int, default=2, help="validation fold of the paper's split, 0 to 4")
+    add("--seed", type=int, default=2021)
+    add("--weights-dir", type=Path, help="folder of ImageNet weights as safetensors")
+    add("--cache-dir", type=Path, default=Path("data/cache"), help="where decoded images go")
+    add("--device", default="auto", help="auto, cpu or cuda")
+    add("--precision", default="auto", help="auto, bf16 or fp32")
+    add("--compile", action="store_true", help="compile the networks with torch.compile")
+    add("--time-budget", type=_seconds, metavar="9m", help="stop cleanly after this time")
+    add("--resume", action="store_true", help="go on with an unfinished run")
+    add("--skip-unreadable", action="store_true", help="leave out images that cannot be read")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trains what is missing and prints every path written."""
+    from distill.dataset import describe_dataset, prepare_dataset, to_device
+    from distill.device import choose_device, choose_precision
+    from distill.parallel import process_group
+    from distill.pipeline import Places, train_recipe, train_teacher
+    from distill.recipes import read_budget, read_method
+    from distill.train import Context, Deadline, Stopped
+    from runtimes.console import note
+
+    only_teacher = args.recipe == "teacher"
+    method = read_method("ssd_kd" if only_teacher else args.recipe)
+    budget = read_budget(args.budget)
+    recipe = _recipe(args, method, budget)
+    out = args.out or Path("runs") / method.name
+    places = Places(out, args.teacher or out / "teacher", args.weights_dir, args.resume)
+    device = choose_device(args.device)
+    deadline = Deadline(args.time_budget)
+    with process_group(device), deadline.catching_signals():
+        dataset = prepare_dataset(
+            args.data,
+            budget.cache,
+            images=args.images,
+            protocol=args.split,
+            seed=args.seed,
+            fold=args.fold,
+            cache_folder=args.cache_dir,
+            skip_unreadable=args.skip_unreadable,
+        )
+        for warning in dataset.index.warnings:
+            note(warning)
+        context = Context(
+            dataset=dataset,
+            images=to_device(dataset, device),
+            augmentation=budget.augmentation,
+            seed=args.seed,
+            precision=choose_precision(args.precision, device),
+            deadline=deadline,
+            compile=args.compile,
+        )
+        try:
+            if only_teacher:
+                train_teacher(recipe, places, context)
+            else:
+                train_recipe(recipe, places, context)
+                describe_dataset(out, dataset, args.cache_dir)
+        except Stopped as stopped:
+            note(str(stopped))
+            return 130 if deadline.interrupted else 0
+    return 0
+
+
+def _recipe(args: argparse.Namespace, method, budget):  # type: ignore[no-untyped-def]
+    from distill.recipes import Pair, Recipe
+
+    pair = method.pair
+    if args.pair is not None:
+        teacher, _, student = args.pair.partition(":")
+        if not teacher or not student:
+            raise InputError(f"--pair is '{args.pair}', expected TEACHER:STUDENT.")
+        pair = Pair(teacher, student)
+    return Recipe(method, budget, pair, args.seed, args.split, args.fold)
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is no time; expected for example 90s, 9m, 2h")
+    return float(match.group(1)) * _UNITS[match.group(2)]

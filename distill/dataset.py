@@ -1,0 +1,163 @@
+"""A data set ready for training: index, split and decoded cache, opened together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distill.cache import Cache, build_cache
+from distill.index import Index, read_index
+from distill.splits import Split, make_split, read_split
+from runtimes.atomic import write_json
+from runtimes.errors import InputError
+
+CACHE_FOLDER = Path("data/cache")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with their classes and lesions, divided into sides."""
+
+    index: Index
+    split: Split
+    cache: Cache
+    source: Path
+    images: str
+
+    def rows(self, side: str) -> np.ndarray:
+        """Cache rows (int64) of "train", "validation" or "test"."""
+        return self.cache.rows(self._readable(side))
+
+    def labels(self, side: str) -> np.ndarray:
+        """Class numbers (int64) in the order of `rows`."""
+        label = {record.image: record.label for record in self.index.records}
+        return np.array([label[image] for image in self._readable(side)], dtype=np.int64)
+
+    def groups(self, side: str) -> list[str]:
+        """Lesions (duplicates merged) in the order of `rows`."""
+        group = {record.image: record.group for record in self.index.records}
+        return [group[image] for image in self._readable(side)]
+
+    def ids(self, side: str) -> tuple[str, ...]:
+        """Image identifiers in the order of `rows`."""
+        return self._readable(side)
+
+    def class_counts(self) -> list[int]:
+        """Images of each class on the training side."""
+        counts = np.bincount(self.labels("train"), minlength=len(self.index.classes))
+        return [int(count) for count in counts]
+
+    def _readable(self, side: str) -> tuple[str, ...]:
+        skipped = set(self.cache.skipped)
+        return tuple(image for image in self.split.side(side) if image not in skipped)
+
+
+@dataclass(frozen=True)
+class DeviceImages:
+    """Cached pixels where batches are made: all of them on a GPU, mapped from disk for the CPU."""
+
+    pixels: Tensor
+    device: torch.device
+
+    def batch(self, rows: Tensor) -> Tensor:
+        """Returns (n, 3, E, E) uint8 on the device for rows (n,) that lie on it."""
+        return self.pixels[rows].permute(0, 3, 1, 2)
+
+
+def prepare_dataset(
+    data: Path,
+    cache_size: int,
+    *,
+    images: str = "auto",
+    protocol: str = "lesion",
+    seed: int = 2021,
+    fold: int = 2,
+    cache_folder: Path = CACHE_FOLDER,
+    skip_unreadable: bool = False,
+) -> Dataset:
+    """Reads, splits and decodes a data set; the cache is built once and found again later.
+
+    Raises:
+        InputError: see `read_index`, `make_split` and `build_cache`.
+    """
+    index = read_index(data, images)
+    split = make_split(index, protocol, seed, fold)
+    cache = build_cache(
+        index,
+        _cache_path(cache_folder, index, cache_size),
+        cache_size,
+        skip_unreadable=skip_unreadable,
+    )
+    return Dataset(index, split, cache, Path(data), images)
+
+
+def describe_dataset(run: Path, dataset: Dataset, cache_folder: Path) -> None:
+    """Writes data.json into a run folder, for `open_dataset`."""
+    about = {
+        "data": str(dataset.source),
+        "images": dataset.images,
+        "cache_folder": str(cache_folder),
+        "cache_size": dataset.cache.size,
+        "index_sha256": dataset.index.sha256,
+        "skipped": list(dataset.cache.skipped),
+    }
+    write_json(run / "data.json", about)
+
+
+def open_dataset(run: Path, data: Path | None = None) -> Dataset:
+    """Opens the data set that a run was trained on.
+
+    Args:
+        run: a run folder with data.json and split.json.
+        data: where the data set lies now, by default where the run found it.
+
+    Raises:
+        InputError: the run has no data.json, or the data set is another one than the run's.
+    """
+    about_path = run / "data.json"
+    try:
+        about = json.loads(about_path.read_text(encoding="utf-8"))
+        where = Path(data or about["data"])
+        images, size = about["images"], int(about["cache_size"])
+        known, skipped = about["index_sha256"], about["skipped"]
+        folder = Path(about["cache_folder"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{about_path} does not say which data set the run used ({error}). "
+            "Give a run folder that `python -m distill train` wrote, or pass --data."
+        ) from error
+    index = read_index(where, images)
+    if index.sha256 != known:
+        raise InputError(
+            f"{where} is not the data set that {run} was trained on: its index hashes to "
+            f"{index.sha256[:12]}, expected {known[:12]}. Pass the right one with --data."
+        )
+    cache = build_cache(
+        index, _cache_path(folder, index, size), size, skip_unreadable=bool(skipped)
+    )
+    return Dataset(index, read_split(run / "split.json"), cache, where, images)
+
+
+def to_device(dataset: Dataset, device: torch.device) -> DeviceImages:
+    """Puts the decoded images where batches are made."""
+    pixels = _as_tensor(dataset.cache.pixels)
+    return DeviceImages(pixels.to(device), device)
+
+
+def _as_tensor(pixels: np.ndarray) -> Tensor:
+    """Shares the memory of a read-only map with torch; nothing here writes to it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.asarray(pixels))
+
+
+def _cache_path(folder: Path, index: Index, size: int) -> Path:
+    name = hashlib.sha256(f"{index.sha256} {index.root}".encode()).hexdigest()[:12]
+    return folder / f"{Path(index.root).stem}-{size}-{name}"

@@ -1,0 +1,55 @@
+"""Where training runs and in which precision."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from runtimes.errors import InputError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Returns the device by name; "auto" takes a GPU if there is one.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise InputError(f"device '{name}': no CUDA GPU is visible. Use --device cpu.")
+        import os
+
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+        return device
+    if name != "cpu":
+        raise InputError(f"unknown device '{name}'; possible: auto, cpu, cuda.")
+    return torch.device("cpu")
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """Returns bfloat16 or float32; "auto" takes bfloat16 where the hardware computes in it.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    if name not in ("auto", "bf16", "fp32"):
+        raise InputError(f"unknown precision '{name}'; possible: auto, bf16, fp32.")
+    if name == "fp32" or (name == "auto" and not _has_bfloat16(device)):
+        return torch.float32
+    return torch.bfloat16
+
+
+def to_channels_last(module: nn.Module, device: torch.device) -> nn.Module:
+    """Moves a module to the device with its kernels in channels-last order; returns it."""
+    module.to(device)
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

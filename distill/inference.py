@@ -1,0 +1,42 @@
+"""Logits of a classifier over one side of a data set, on the evaluation view."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distill.augment import plain_view
+from distill.dataset import DeviceImages
+from distill.models import Classifier
+
+_BATCH = 128
+
+
+@torch.no_grad()
+def predict_logits(
+    model: Classifier,
+    images: DeviceImages,
+    rows: np.ndarray,
+    size: int,
+    precision: torch.dtype = torch.float32,
+) -> Tensor:
+    """Returns logits (n, K) float32 on the CPU; the model's mode is left as it was.
+
+    Args:
+        model: on the device of `images`.
+        images: the decoded data set.
+        rows: cache rows, (n,).
+        size: edge of the network's input in pixels.
+        precision: float32, or bfloat16 for autocast.
+    """
+    was_training = model.training
+    model.eval()
+    device = images.device
+    index = torch.from_numpy(rows).to(device)
+    found = []
+    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        for part in index.split(_BATCH):
+            found.append(model(plain_view(images.batch(part), size)).logits.float())
+    model.train(was_training)
+    return torch.cat(found).cpu()

@@ -1,0 +1,147 @@
+"""From a recipe to a finished run: teacher, its projection head, student."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from distill import losses
+from distill.checkpoint import header_json, load_classifier, load_tensors
+from distill.device import to_channels_last
+from distill.finish import STUDENT_FILE, TEACHER_FILE, finish_student, finish_teacher
+from distill.head import load_head, train_head
+from distill.models import Classifier
+from distill.recipes import Recipe, write_recipe
+from distill.splits import write_split
+from distill.tasks import FrozenTeacher, StudentTask, TeacherTask
+from distill.train import Context, train
+from distill.trainstate import STATE_FILE
+from distill.weights import initialise
+from runtimes.console import note
+from runtimes.errors import InputError
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders of a run.
+
+    Attributes:
+        run: the student's run folder.
+        teacher: the teacher's run folder; several runs may share one.
+        weights: folder with initial weights, if any.
+        resume: whether unfinished work found there is gone on with.
+    """
+
+    run: Path
+    teacher: Path
+    weights: Path | None = None
+    resume: bool = False
+
+
+def train_recipe(recipe: Recipe, places: Places, context: Context) -> None:
+    """Trains what is missing of teacher, head and student, and finishes the run folder.
+
+    Raises:
+        InputError: the folders hold another run, or an unfinished one without `resume`.
+        Stopped: the deadline passed; the same call with `resume` goes on.
+    """
+    teacher = None
+    if recipe.method.needs_teacher:
+        model, size = train_teacher(recipe, places, context)
+        head = load_head(places.teacher, model.width) if recipe.method.needs_head else None
+        if recipe.method.needs_head and head is None:
+            head = train_head(model, recipe.budget.head, places.teacher, context)
+        device = context.images.device
+        teacher = FrozenTeacher(model, None if head is None else head.to(device), size)
+    _train_student(recipe, places, context, teacher)
+
+
+def train_teacher(recipe: Recipe, places: Places, context: Context) -> tuple[Classifier, int]:
+    """Loads the teacher of the folder, or fine-tunes it there; returns it and its input size."""
+    device, folder = context.images.device, places.teacher
+    if not (folder / TEACHER_FILE).exists():
+        stage = recipe.budget.teacher
+        start_run(folder, recipe, places, context)
+        classes = len(context.dataset.index.classes)
+        torch.manual_seed(context.seed)
+        initial = initialise(recipe.pair.teacher, classes, stage.weights, places.weights)
+        note(f"teacher {recipe.pair.teacher} starts from {initial.source}")
+        weight = class_weight(context.dataset.class_counts(), stage.class_weights)
+        task = TeacherTask(initial.model, weight)
+        train(task, stage, folder, context)
+        finish_teacher(task.model, recipe, context, folder, initial.source)
+    model, size = load_teacher(folder, recipe.pair.teacher, context)
+    to_channels_last(model, device)
+    return model, size
+
+
+def load_teacher(folder: Path, architecture: str, context: Context) -> tuple[Classifier, int]:
+    """Reads a finished teacher and checks that it fits the data set and its split.
+
+    Raises:
+        InputError: another architecture, other classes, or a teacher that was trained on another
+            split and so may have seen test images.
+    """
+    path = folder / TEACHER_FILE
+    model = load_classifier(path, architecture)
+    _, header = load_tensors(path)
+    classes = len(context.dataset.index.classes)
+    if model.num_classes != classes:
+        raise InputError(
+            f"{path} knows {model.num_classes} classes, the data set has {classes}; "
+            "train a teacher on this data set."
+        )
+    if header.get("split_sha256") != context.dataset.split.sha256:
+        raise InputError(
+            f"{path} was trained on another split, so it may have seen this split's test images. "
+            "Use the same data, --split and --seed as the teacher, or another --teacher folder."
+        )
+    return model, int(header_json(header, "size", path))
+
+
+def start_run(folder: Path, recipe: Recipe, places: Places, context: Context) -> None:
+    """Writes recipe and split into a new run folder; refuses one that holds something else.
+
+    Raises:
+        InputError: the folder holds an unfinished run and `resume` is not set.
+    """
+    if (folder / STATE_FILE).exists() and not places.resume:
+        raise InputError(
+            f"{folder} holds an unfinished run. Go on with --resume, or choose another --out."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_recipe(folder / "recipe.yaml", recipe)
+    write_split(folder / "split.json", context.dataset.split, context.dataset.index)
+
+
+def class_weight(counts: Sequence[int], kind: str) -> Tensor:
+    """Class weights: "inverse" w_c = N / n_c (the paper's), "square-root" of it, or "equal"."""
+    weights = losses.class_weights(counts)
+    if kind == "square-root":
+        return weights.sqrt()
+    return torch.ones_like(weights) if kind == "equal" else weights
+
+
+def _train_student(
+    recipe: Recipe, places: Places, context: Context, teacher: FrozenTeacher | None
+) -> None:
+    folder, stage = places.run, recipe.budget.student
+    if (folder / STUDENT_FILE).exists():
+        raise InputError(
+            f"{folder} holds a finished run. Choose another --out, or export it with: "
+            f"python -m export run {folder}"
+        )
+    start_run(folder, recipe, places, context)
+    torch.manual_seed(context.seed)
+    classes = len(context.dataset.index.classes)
+    initial = initialise(recipe.pair.student, classes, stage.weights, places.weights)
+    note(f"student {recipe.pair.student} starts from {initial.source}")
+    weight = class_weight(context.dataset.class_counts(), stage.class_weights)
+    task = StudentTask(initial.model, recipe.method, weight, teacher)
+    train(task, stage, folder, context)
+    finish_student(task.model, recipe, context, folder, initial.source)
+    (folder / STATE_FILE).unlink(missing_ok=True)

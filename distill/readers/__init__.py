@@ -1,0 +1,1 @@
+"""Readers of the layouts in which labelled lesion images come."""

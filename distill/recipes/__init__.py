@@ -1,0 +1,261 @@
+"""Recipes as data: what a method is, and how much a budget trains.
+
+`methods/NAME.yaml` says which terms make a method and which row of the paper it reproduces;
+`budgets/NAME.yaml` says how long, at which size and with which optimizer each stage trains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from distill.augment import Augmentation
+from distill.settings import parse, plain, read_yaml
+from runtimes.errors import InputError
+
+_FOLDER = Path(__file__).parent
+TERMS = ("wce", "kd", "kd_rotated", "ss", "drkd", "crkd")
+SCHEDULES = ("plateau", "cosine", "steps")
+SELECTIONS = ("weighted_loss", "balanced_accuracy", "accuracy")
+CLASS_WEIGHTS = ("inverse", "square-root", "equal")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One loss term: its weight, and the temperature or kept share of those that have one."""
+
+    weight: float
+    temperature: float = 1.0
+    keep: float = 1.0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """torchvision names of teacher and student."""
+
+    teacher: str
+    student: str
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method is a weighted sum of terms.
+
+    Attributes:
+        name: name of the recipe.
+        paper: the figure or table row that it reproduces.
+        cost: what a run costs, on which hardware.
+        command: the exact command.
+        pair: the default networks.
+        terms: term name to its settings.
+    """
+
+    name: str
+    paper: str
+    cost: str
+    command: str
+    pair: Pair
+    terms: dict[str, Term]
+
+    def __post_init__(self) -> None:
+        for name in self.terms:
+            if name not in TERMS:
+                raise ValueError(f"unknown term '{name}'; possible: {', '.join(TERMS)}")
+        if not self.terms:
+            raise ValueError("a method needs at least one term")
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether any term compares the student with a teacher."""
+        return set(self.terms) != {"wce"}
+
+    @property
+    def needs_head(self) -> bool:
+        """Whether the projection heads are used."""
+        return "ss" in self.terms
+
+    @property
+    def needs_four_views(self) -> bool:
+        """Whether a term compares views turned by quarter turns."""
+        return bool({"ss", "kd_rotated"} & set(self.terms))
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training at one image size.
+
+    Attributes:
+        epochs: passes over the training split; fractions are allowed.
+        size: edge of the views in pixels.
+        batch: images a step over all processes, each with its views.
+        views: 4 or 1; with 1 the terms that compare turned views rest in this phase.
+        lr_scale: what "cosine" multiplies the stage's learning rate by in this phase.
+    """
+
+    epochs: float
+    size: int
+    batch: int
+    views: int = 1
+    lr_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.views not in (1, 4):
+            raise ValueError(f"views is {self.views}, expected 1 or 4")
+        if self.epochs <= 0 or self.size < 32 or self.batch < 1:
+            raise ValueError("expected epochs > 0, size >= 32 and batch >= 1")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How one network is trained: phases and optimizer (SGD with momentum).
+
+    Attributes:
+        phases: stretches of training, one after another.
+        lr: largest learning rate.
+        weights: "imagenet", "random", or the name of a weights file without its ending.
+        momentum: of SGD.
+        weight_decay: of SGD.
+        schedule: "plateau" (times `factor` when the validation loss rests for `patience` epochs),
+            "cosine" to 0 in each phase, or "steps" (times `factor` at the epochs of `milestones`).
+        warmup: share of a phase's steps over which "cosine" rises from a tenth.
+        factor: see `schedule`.
+        patience: see `schedule`.
+        lr_floor: smallest learning rate of "plateau".
+        milestones: see `schedule`.
+        early_stop: epochs without improvement of the selection after which training ends.
+        select: validation metric that chooses the best checkpoint: "weighted_loss" (lowest),
+            "balanced_accuracy" or "accuracy" (highest); compared within the last phase's size.
+        class_weights: "inverse" (the paper's N/n_c), "square-root" of it, or "equal".
+        grad_clip: largest gradient norm; none by default.
+    """
+
+    phases: tuple[Phase, ...]
+    lr: float
+    weights: str = "imagenet"
+    momentum: float = 0.9
+    weight_decay: float = 1e-3
+    schedule: str = "plateau"
+    warmup: float = 0.0
+    factor: float = 0.1
+    patience: int = 10
+    lr_floor: float = 1e-6
+    milestones: tuple[int, ...] = ()
+    early_stop: int | None = None
+    select: str = "weighted_loss"
+    class_weights: str = "inverse"
+    grad_clip: float | None = None
+
+    def __post_init__(self) -> None:
+        for key, options in (
+            ("schedule", SCHEDULES),
+            ("select", SELECTIONS),
+            ("class_weights", CLASS_WEIGHTS),
+        ):
+            if getattr(self, key) not in options:
+                raise ValueError(f"{key} is '{getattr(self, key)}'; possible: {', '.join(options)}")
+        if not self.phases:
+            raise ValueError("phases is empty, expected at least one")
+        if self.lr <= 0:
+            raise ValueError(f"lr is {self.lr}, expected a positive number")
+
+
+@dataclass(frozen=True)
+class HeadStage:
+    """How the teacher's projection head is trained on the frozen teacher's pooled features.
+
+    Attributes:
+        epochs: passes over the drawn features.
+        batch: images a step.
+        size: edge of the views; views are drawn once and their features kept.
+        draws: how many sets of augmented views are drawn; epochs take them in turn. With as many
+            draws as epochs every epoch sees fresh views, as in the paper.
+        images: at most this many images of the training split; all by default.
+        lr: of SGD, times 0.1 at each of `milestones`.
+        milestones: epochs.
+    """
+
+    epochs: int = 60
+    batch: int = 32
+    size: int = 224
+    draws: int = 1
+    images: int | None = None
+    lr: float = 1e-3
+    milestones: tuple[int, ...] = (30, 45)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much is trained: one stage each for teacher, teacher's projection head and student.
+
+    Attributes:
+        name: name of the budget.
+        purpose: what it is for and what it costs.
+        cache: E, edge in pixels of the cached images (the effective resolution).
+        evaluation_size: S, edge of the network's input after training.
+        teacher: stage of the teacher.
+        head: stage of the teacher's projection head.
+        student: stage of the student.
+        augmentation: what changes between views; the paper's set by default.
+    """
+
+    name: str
+    purpose: str
+    cache: int
+    evaluation_size: int
+    teacher: Stage
+    head: HeadStage
+    student: Stage
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run, as it is written to `recipe.yaml` in its folder."""
+
+    method: Method
+    budget: Budget
+    pair: Pair
+    seed: int = 2021
+    split: str = "lesion"
+    fold: int = 2
+
+
+def read_method(name: str) -> Method:
+    """Reads a method by name, or from a path that ends in .yaml."""
+    return parse(Method, read_yaml(_find("methods", name)), f"recipe {name}")
+
+
+def read_budget(name: str) -> Budget:
+    """Reads a budget by name, or from a path that ends in .yaml."""
+    return parse(Budget, read_yaml(_find("budgets", name)), f"budget {name}")
+
+
+def names(kind: str) -> list[str]:
+    """Names of the recipes that ship: kind is "methods" or "budgets"."""
+    return sorted(path.stem for path in (_FOLDER / kind).glob("*.yaml"))
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Writes the whole recipe as YAML in one step."""
+    import yaml
+
+    from runtimes.atomic import write_text
+
+    write_text(path, yaml.safe_dump(plain(recipe), sort_keys=False, allow_unicode=True))
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Reads what `write_recipe` wrote."""
+    return parse(Recipe, read_yaml(path), str(path))
+
+
+def _find(kind: str, name: str) -> Path:
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    path = _FOLDER / kind / f"{name}.yaml"
+    if not path.is_file():
+        raise InputError(
+            f"there is no recipe '{name}' among the {kind}; possible: {', '.join(names(kind))}, "
+            "or the path of a .yaml file."
+        )
+    return path

@@ -1,0 +1,1 @@
+"""Synthetic dermoscopy, drawn by code: textures, lesions of eight classes, skin and artefacts."""

@@ -1,0 +1,266 @@
+"""The training loop: one for every method, for teachers and students, on one process or many.
+
+Every random draw is a function of (seed, stage, epoch, step), so that a run can stop after any step
+and go on to the same weights.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from distill import losses
+from distill.augment import Augmentation, make_views
+from distill.dataset import Dataset, DeviceImages
+from distill.device import to_channels_last
+from distill.inference import predict_logits
+from distill.parallel import any_process, rank_and_world, with_global_batchnorm
+from distill.provenance import provenance
+from distill.recipes import Stage
+from distill.runlog import RunLog
+from distill.schedule import Epoch, LearningRate, plan_epochs
+from distill.tasks import StudentTask, TeacherTask
+from distill.trainstate import TrainState, load_state, save_state
+from runtimes.console import note, progress
+from runtimes.errors import DermportError, InputError
+
+_SAVE_EVERY_SECONDS = 300.0
+_LOOK_EVERY_STEPS = 20
+
+
+class Stopped(DermportError):
+    """The time budget ended or the process was asked to stop; the state is on disk."""
+
+    exit_code = 0
+
+
+class Deadline:
+    """When to stop: after a time budget, or when the process is asked to by a signal."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._end = math.inf if seconds is None else time.monotonic() + seconds
+        self.interrupted = False
+
+    def passed(self) -> bool:
+        """Whether training should stop after this step."""
+        return self.interrupted or time.monotonic() >= self._end
+
+    @contextmanager
+    def catching_signals(self) -> Iterator[None]:
+        """Turns SIGTERM and Ctrl-C into a stop after the running step."""
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self.interrupted = True
+
+        before = {name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for name, handler in before.items():
+                signal.signal(name, handler)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all stages of a run share.
+
+    Attributes:
+        dataset: index, split and cache.
+        images: the decoded images on the device.
+        augmentation: see `Augmentation`.
+        seed: of the run.
+        precision: bfloat16 for autocast, or float32.
+        deadline: when to stop.
+        compile: whether the task is compiled with torch.compile.
+        provenance: versions and commit at the start of the run.
+    """
+
+    dataset: Dataset
+    images: DeviceImages
+    augmentation: Augmentation
+    seed: int
+    precision: torch.dtype
+    deadline: Deadline = field(default_factory=Deadline)
+    compile: bool = False
+    provenance: dict[str, Any] = field(default_factory=provenance)
+
+
+def train(task: TeacherTask | StudentTask, stage: Stage, folder: Path, context: Context) -> None:
+    """Trains `task` through the phases of `stage` and leaves the best weights in `task.model`.
+
+    Writes log.jsonl and state.safetensors into `folder`; goes on from the state if there is one.
+
+    Raises:
+        Stopped: the deadline passed; the state is on disk and the same call goes on from it.
+        InputError: the state belongs to another setting, or the loss is no longer finite.
+    """
+    device, rank = context.images.device, rank_and_world()[0]
+    to_channels_last(task, device)
+    with_global_batchnorm(task)
+    rows = torch.from_numpy(context.dataset.rows("train")).to(device)
+    labels = torch.from_numpy(context.dataset.labels("train")).to(device)
+    plan = plan_epochs(stage.phases, len(rows))
+    total = plan[-1].before + plan[-1].steps
+    optimizer = torch.optim.SGD(
+        [value for value in task.parameters() if value.requires_grad],
+        lr=stage.lr,
+        momentum=stage.momentum,
+        weight_decay=stage.weight_decay,
+    )
+    rate = LearningRate(stage)
+    state = load_state(folder, task, optimizer, rate, stage) or TrainState()
+    log = RunLog(folder / "log.jsonl", keep_until=state.step, writes=rank == 0)
+    forward = _wrapped(task, stage, context)
+    saved, started, seconds_before = time.monotonic(), time.monotonic(), state.seconds
+    ended = False
+
+    def save() -> None:
+        nonlocal saved
+        saved = time.monotonic()
+        state.seconds = seconds_before + saved - started
+        if rank == 0:
+            save_state(folder, task, optimizer, rate, stage, state)
+
+    with progress(f"training {folder.name}", total, done=state.step) as bar:
+        for epoch in plan:
+            if epoch.before + epoch.steps <= state.step or ended:
+                continue
+            order = _order(context.seed, epoch.number, rows)
+            task.train()
+            for step in range(state.step - epoch.before, epoch.steps):
+                lr = rate.at(step, epoch)
+                for group in optimizer.param_groups:
+                    group["lr"] = lr
+                chosen = _part(order, step, epoch.phase.batch)
+                views = _views(rows[chosen], epoch, step, context)
+                with torch.autocast(
+                    device.type, context.precision, enabled=context.precision != torch.float32
+                ):
+                    terms = forward(views, labels[chosen])
+                loss = torch.stack(list(terms.values())).sum()
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                if stage.grad_clip is not None:
+                    nn.utils.clip_grad_norm_(task.parameters(), stage.grad_clip)
+                optimizer.step()
+                state.count(terms)
+                looks = state.step % _LOOK_EVERY_STEPS == 0
+                bar.advance(text=f"loss {float(loss.detach()):.3f}" if looks else "")
+                if looks or rank_and_world()[1] == 1:
+                    if any_process(context.deadline.passed(), device):
+                        save()
+                        raise Stopped(_stopped(folder, state.step, total))
+                    if time.monotonic() - saved > _SAVE_EVERY_SECONDS:
+                        save()
+            validation = _validate(task, stage, epoch, context)
+            terms_mean = state.mean_terms()
+            _refuse_divergence(terms_mean, folder, epoch.number)
+            improved = state.epoch_ended(task.model, stage, epoch, validation)
+            rate.epoch_ended(validation["weighted_loss"])
+            state.seconds = seconds_before + time.monotonic() - started
+            log.epoch(folder.name, epoch, state, terms_mean, lr, validation, improved)
+            note(_line(epoch, len(plan), terms_mean, validation, improved))
+            ended = stage.early_stop is not None and state.epochs_waited >= stage.early_stop
+            save()
+    state.load_best(task.model)
+
+
+def _wrapped(task: nn.Module, stage: Stage, context: Context) -> Callable[..., Any]:
+    forward: Callable[..., Any] = task
+    if rank_and_world()[1] > 1:
+        rests = any(phase.views == 1 for phase in stage.phases)
+        device = context.images.device
+        forward = DistributedDataParallel(
+            task,
+            device_ids=[device.index] if device.type == "cuda" else None,
+            broadcast_buffers=False,  # the statistics are global already
+            find_unused_parameters=rests and getattr(task, "head", None) is not None,
+        )
+    return torch.compile(forward) if context.compile else forward
+
+
+def _order(seed: int, epoch: int, rows: Tensor) -> Tensor:
+    order = np.random.Generator(np.random.PCG64([seed, epoch])).permutation(len(rows))
+    return torch.from_numpy(order).to(rows.device)
+
+
+def _part(order: Tensor, step: int, batch: int) -> Tensor:
+    """This process's share of the step's global batch."""
+    rank, world = rank_and_world()
+    batch = min(batch, len(order))
+    if batch % world:
+        raise InputError(
+            f"a batch of {batch} images does not divide among {world} processes; "
+            "change `batch` in the budget or the number of processes."
+        )
+    share = batch // world
+    start = step * batch + rank * share
+    return order[start : start + share]
+
+
+def _views(rows: Tensor, epoch: Epoch, step: int, context: Context) -> Tensor:
+    seeds = np.random.SeedSequence([context.seed, epoch.number, step]).generate_state(2)
+    generator = torch.Generator(rows.device).manual_seed(int(seeds[0]))
+    torch.manual_seed(int(seeds[1]))  # dropout and stochastic depth inside the networks
+    pixels, phase = context.images.batch(rows), epoch.phase
+    return make_views(
+        pixels, phase.size, phase.views, context.augmentation, generator, rank_and_world()
+    )
+
+
+def _validate(
+    task: TeacherTask | StudentTask, stage: Stage, epoch: Epoch, context: Context
+) -> dict[str, float]:
+    rows = context.dataset.rows("validation")
+    target = torch.from_numpy(context.dataset.labels("validation"))
+    size, precision = epoch.phase.size, context.precision
+    logits = predict_logits(task.model, context.images, rows, size, precision)
+    right = logits.argmax(1) == target
+    recalls = [right[target == label].double().mean() for label in target.unique()]
+    weight = task.class_weight.cpu()
+    return {
+        "weighted_loss": float(losses.weighted_cross_entropy(logits, target, weight)),
+        "accuracy": float(right.double().mean()),
+        "balanced_accuracy": float(torch.stack(recalls).mean()),
+    }
+
+
+def _refuse_divergence(terms: dict[str, float], folder: Path, epoch: int) -> None:
+    broken = [name for name, value in terms.items() if not math.isfinite(value)]
+    if broken:
+        raise InputError(
+            f"training in {folder} diverged in epoch {epoch + 1}: {', '.join(broken)} is not "
+            "finite. Lower `lr` in the budget, or set `grad_clip`."
+        )
+
+
+def _stopped(folder: Path, step: int, total: int) -> str:
+    return (
+        f"stopped after step {step} of {total} of {folder.name}; the state is in "
+        f"{folder / 'state.safetensors'}. Run the same command with --resume to go on."
+    )
+
+
+def _line(
+    epoch: Epoch, epochs: int, terms: dict[str, float], validation: dict[str, Any], best: bool
+) -> str:
+    shown = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
+    figures = (
+        f"ACC {100 * validation['accuracy']:.1f} "
+        f"BACC {100 * validation['balanced_accuracy']:.1f} "
+        f"loss {validation['weighted_loss']:.3f}"
+    )
+    mark = " *" if best else ""
+    return f"epoch {epoch.number + 1}/{epochs} at {epoch.phase.size} px: {shown} | {figures}{mark}"

@@ -1,0 +1,79 @@
+"""The deployable module: pixels as they are in; probabilities, class maps and unknown score out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distill.models import PIXEL_OFFSET, PIXEL_SCALE, Classifier
+from export.folding import fold_batch_norm, fold_input_scale
+
+
+class Answer(NamedTuple):
+    """What a deployed network says of N images.
+
+    Attributes:
+        probabilities: softmax(z / T), (N, K).
+        cam: class activation maps, channels last, (N, h, w, K).
+        unknown: minus the largest logit, (N,); higher is less like the training data.
+    """
+
+    probabilities: Tensor
+    cam: Tensor
+    unknown: Tensor
+
+
+class Deployable(nn.Module):
+    """A trained classifier as every file format receives it.
+
+    The pixels' offset is the only operation before the first convolution; their scale and the
+    BatchNorms are folded into the weights. The head computes the class maps once, as a 1×1
+    convolution without bias; their spatial mean plus the bias is the logits, because averaging and
+    a linear layer commute. Channels stay last from there on, so no layout change is left in TFLite.
+
+    Attributes:
+        trunk: pixels minus 128, (N, 3, S, S), to the last map (N, C, h, w).
+        temperature: T of the softmax.
+        channels_first: whether `image` is (N, 3, S, S), as Core ML's image input is, and not
+            (N, S, S, 3).
+        half_trunk: whether the trunk computes in float16; borders and head stay float32.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        temperature: float,
+        *,
+        channels_first: bool = False,
+        half_trunk: bool = False,
+    ) -> None:
+        super().__init__()
+        self.trunk = fold_input_scale(fold_batch_norm(classifier.trunk), PIXEL_SCALE)
+        head = classifier.classifier
+        self.class_weight = nn.Parameter(head.weight.detach().clone()[:, :, None, None])
+        self.class_bias = nn.Parameter(head.bias.detach().clone())
+        self.temperature = temperature
+        self.channels_first = channels_first
+        self.half_trunk = half_trunk
+        if half_trunk:
+            self.trunk.half()
+        self.requires_grad_(False).eval()
+
+    def forward(self, image: Tensor) -> Answer:
+        """RGB pixels of 0 to 255, float32, (N, S, S, 3) unless `channels_first`."""
+        pixels = image - PIXEL_OFFSET
+        if not self.channels_first:
+            pixels = pixels.permute(0, 3, 1, 2)
+        if self.half_trunk:
+            return self.head(self.trunk(pixels.half()).float())
+        return self.head(self.trunk(pixels))
+
+    def head(self, last_map: Tensor) -> Answer:
+        """Last map (N, C, h, w) to the three outputs, float32."""
+        maps = F.conv2d(last_map, self.class_weight).permute(0, 2, 3, 1)
+        logits = maps.mean(dim=(1, 2)) + self.class_bias
+        probabilities = torch.softmax(logits * (1.0 / self.temperature), dim=1)
+        return Answer(probabilities, maps, -logits.amax(dim=1))

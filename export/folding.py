@@ -1,0 +1,73 @@
+"""Folds what inference does not need as an operation of its own into the convolutions of a trunk."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+def fold_batch_norm(trunk: nn.Module) -> fx.GraphModule:
+    """Returns a copy of `trunk` in which each BatchNorm after a convolution is part of it.
+
+    w' = w·γ/√(σ² + ε) and b' = (b − μ)·γ/√(σ² + ε) + β per output channel. A BatchNorm that does
+    not follow a convolution directly (DenseNet's first of each layer) stays as it is.
+    """
+    graph_module = fx.symbolic_trace(copy.deepcopy(trunk).eval())
+    modules = dict(graph_module.named_modules())
+    for node in list(graph_module.graph.nodes):
+        norm = _module_of(node, modules)
+        if not isinstance(norm, nn.BatchNorm2d):
+            continue
+        source = node.args[0]
+        convolution = _module_of(source, modules)
+        if not isinstance(convolution, nn.Conv2d) or len(source.users) != 1:
+            continue
+        fused = fuse_conv_bn_eval(convolution, norm)
+        _replace(graph_module, source.target, fused)
+        modules[source.target] = fused
+        node.replace_all_uses_with(source)
+        graph_module.graph.erase_node(node)
+    graph_module.graph.lint()
+    graph_module.delete_all_unused_submodules()
+    graph_module.recompile()
+    return graph_module
+
+
+def fold_input_scale(trunk: fx.GraphModule, scale: float) -> nn.Module:
+    """Returns a trunk that answers x as `trunk` answers x / `scale`.
+
+    The division goes into the weights of the first convolution, (w / s) ∗ x = w ∗ (x / s), and its
+    zero padding stays right because no offset is folded. A trunk that begins with another
+    operation gets the division as an operation.
+    """
+    entrance = next(node for node in trunk.graph.nodes if node.op == "placeholder")
+    modules = dict(trunk.named_modules())
+    readers = [_module_of(node, modules) for node in entrance.users]
+    if len(readers) != 1 or not isinstance(readers[0], nn.Conv2d):
+        return nn.Sequential(_Divide(scale), trunk)
+    with torch.no_grad():
+        readers[0].weight.div_(scale)
+    return trunk
+
+
+class _Divide(nn.Module):
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return pixels / self.scale
+
+
+def _module_of(node: object, modules: dict[str, nn.Module]) -> nn.Module | None:
+    if isinstance(node, fx.Node) and node.op == "call_module" and isinstance(node.target, str):
+        return modules.get(node.target)
+    return None
+
+
+def _replace(root: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, leaf = name.rpartition(".")
+    setattr(root.get_submodule(parent), leaf, module)

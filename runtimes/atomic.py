@@ -1,0 +1,108 @@
+"""Writes that either happen whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from runtimes.errors import InputError
+
+
+@contextmanager
+def _named_failures(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.ENOSPC: "the disk is full. Free some space and run the same command again",
+            errno.EDQUOT: "the disk quota is used up. Free some space and run the command again",
+            errno.EACCES: "permission denied. Choose a folder that you may write to",
+            errno.EROFS: "the file system is read-only. Choose a folder that you may write to",
+        }
+        reason = reasons.get(error.errno or 0)
+        if reason is None:
+            raise
+        raise InputError(
+            f"cannot write {path}: {reason}; what stood there is unchanged."
+        ) from error
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`, which takes its name when the block ends well.
+
+    Raises:
+        InputError: the disk is full or the folder cannot be written; `path` is left as it was.
+    """
+    path = Path(path)
+    with _named_failures(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
+        )
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _flush_to_disk(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yields a temporary folder beside `path`, which takes its place when the block ends well.
+
+    Raises:
+        InputError: the disk is full or the parent cannot be written; `path` is left as it was.
+    """
+    path = Path(path)
+    with _named_failures(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.")) / path.name
+        temporary.mkdir()
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            aside = temporary.parent / "replaced"
+            if path.exists():
+                os.replace(path, aside)
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                if aside.exists():
+                    os.replace(aside, path)
+                raise
+        finally:
+            shutil.rmtree(temporary.parent, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces `path` by `text` (UTF-8) in one step."""
+    with replacing_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replaces `path` by `value` as indented JSON in one step; NaN and infinity are refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

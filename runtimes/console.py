@@ -1,0 +1,154 @@
+"""What people see: verbs, progress, tables and errors; coloured on a terminal, plain in a pipe."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from runtimes.errors import DermportError
+
+_SECONDS_BETWEEN_LINES = 15.0
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: its module has `add_arguments(parser)` and `run(args) -> int | None`."""
+
+    name: str
+    summary: str
+    module: str
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the examples as they are typed."""
+
+
+def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Sequence[str]) -> int:
+    """Runs one verb and returns the exit code; only that verb's module is imported.
+
+    A module's docstring is its help text: the first line and, below it, worked examples.
+    Exit codes: 0 done, 1 a gate failed, 2 bad input, 130 interrupted.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {program}",
+        description=description,
+        formatter_class=_HelpFormatter,
+        epilog=f"python -m {program} VERB --help explains one verb, with examples.",
+    )
+    choices = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    asked = next((word for word in argv if not word.startswith("-")), None)
+    for verb in verbs:
+        if verb.name != asked:
+            choices.add_parser(verb.name, help=verb.summary, add_help=False)
+            continue
+        module = importlib.import_module(verb.module)
+        sub = choices.add_parser(
+            verb.name, help=verb.summary, description=module.__doc__, formatter_class=_HelpFormatter
+        )
+        sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except DermportError as error:
+        if args.debug:
+            raise
+        fail(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        fail("interrupted; what was finished is kept.")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def say(text: str = "") -> None:
+    """Prints one line of result to standard output."""
+    print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """Prints one line for the person who waits, to standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    """Prints one warning to standard error."""
+    _coloured("warning:", "33", text)
+
+
+def fail(text: str) -> None:
+    """Prints one error to standard error."""
+    _coloured("error:", "31", text)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> str:
+    """Returns an aligned plain-text table; numbers are set to the right."""
+    body = [[str(cell) for cell in row] for row in rows]
+    numeric = [bool(body) and all(_is_number(row[i]) for row in body) for i in range(len(headings))]
+    widths = [max([len(h), *(len(row[i]) for row in body)]) for i, h in enumerate(headings)]
+
+    def line(cells: Sequence[str]) -> str:
+        pairs = zip(cells, widths, numeric, strict=True)
+        return "  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in pairs).rstrip()
+
+    lines = [line(list(headings)), "  ".join("-" * width for width in widths), *map(line, body)]
+    return "\n".join([title, *lines] if title else lines)
+
+
+@contextmanager
+def progress(what: str, total: int | None = None, done: int = 0) -> Iterator[Progress]:
+    """Yields a counter from `done` to `total`: a bar with the time left, or lines in a pipe."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Progress(None, None, what, total, done)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    ending = (TimeRemainingColumn(), TextColumn("{task.fields[text]}"))
+    with Bar(*columns, *ending, console=console) as bar:
+        task = bar.add_task(what, total=total, completed=done, text="")
+        yield Progress(bar, task, what, total, done)
+
+
+class Progress:
+    """A counter of work done; see `progress`."""
+
+    def __init__(self, bar: Any, task: Any, what: str, total: int | None, done: int) -> None:
+        self._bar, self._task, self._what, self._total = bar, task, what, total
+        self._first, self._done = done, done
+        self._started = self._told = time.monotonic()
+
+    def advance(self, count: int = 1, text: str = "") -> None:
+        """Counts `count` more steps and shows `text` beside them."""
+        self._done += count
+        if self._bar is not None:
+            fields = {"text": text} if text else {}
+            self._bar.update(self._task, advance=count, **fields)
+        elif self._total and time.monotonic() - self._told > _SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
+            rate = (self._done - self._first) / (self._told - self._started)
+            left = (self._total - self._done) / rate
+            ahead = f"{self._done}/{self._total}, {left / 60:.1f} min left"
+            note(f"{self._what}: {ahead} {text}".rstrip())
+
+
+def _coloured(word: str, colour: str, text: str) -> None:
+    plain = not sys.stderr.isatty() or "NO_COLOR" in os.environ
+    note(f"{word} {text}" if plain else f"\033[1;{colour}m{word}\033[0m {text}")
+
+
+def _is_number(cell: str) -> bool:
+    return cell[:1].isdigit() or (cell[:1] in "-+±" and cell[1:2].isdigit()) or cell in ("", "–")

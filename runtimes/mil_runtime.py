@@ -1,0 +1,79 @@
+"""An .mlpackage run off macOS: its MIL program is carried out in torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from runtimes.contract import INPUT_NAME, OUTPUT_NAMES, Contract
+from runtimes.errors import InputError
+from runtimes.mil_program import MilProgram, load_program
+from runtimes.prediction import (
+    Prediction,
+    check_names,
+    check_shapes,
+    checked_images,
+    foreign_prediction,
+    joined,
+    named_prediction,
+)
+from runtimes.probe import refusals
+
+
+class MilSession:
+    """Runs the program of an .mlpackage with batch 1, image after image.
+
+    Its answers stand for Core ML's; its speed says nothing about a phone's.
+    """
+
+    def __init__(self, path: Path, contract: Contract | None) -> None:
+        """Opens the package.
+
+        Raises:
+            InputError: damaged, with an unknown operation, or not the network of its contract.
+            MissingDependencyError: coremltools is not installed.
+        """
+        self.contract = contract
+        self._path = path
+        self._program = load_program(path)
+        self._channels_first, self._size = _layout(path, self._program)
+        if contract is not None:
+            names = list(self._program.output_shapes)
+            check_names(path, "inputs", [self._program.input_name], (INPUT_NAME,))
+            check_names(path, "outputs", names, OUTPUT_NAMES)
+            classes = self._program.output_shapes["probabilities"][-1]
+            check_shapes(path, contract, self._size, classes)
+        self.backend = f"MIL evaluator on torch {torch.__version__} cpu"
+
+    def predict(self, images: np.ndarray) -> Prediction:
+        """Answers for (N, S, S, 3) RGB pixels from 0 to 255, uint8 or float32."""
+        pixels = checked_images(images, self._size)
+        return joined([self._run(pixels[i : i + 1]) for i in range(len(pixels))])
+
+    def _run(self, pixels: np.ndarray) -> Prediction:
+        image = torch.from_numpy(pixels)
+        if self._program.blue_first:
+            image = image.flip(3)
+        if self._channels_first:
+            image = image.permute(0, 3, 1, 2)
+        # a program that passed the loader may still use an operation in a way unknown here
+        with torch.inference_mode(), refusals(self._path, "the MIL evaluator"):
+            outputs = self._program.run(image)
+        arrays = {name: value.float().numpy() for name, value in outputs.items()}
+        if self.contract is not None:
+            return named_prediction(arrays)
+        return foreign_prediction(next(iter(arrays.values())).reshape(1, -1))
+
+
+def _layout(path: Path, program: MilProgram) -> tuple[bool, tuple[int, int]]:
+    shape = program.input_shape
+    if len(shape) == 4 and shape[0] == 1 and shape[1] == 3:
+        return True, (shape[2], shape[3])
+    if len(shape) == 4 and shape[0] == 1 and shape[3] == 3:
+        return False, (shape[1], shape[2])
+    raise InputError(
+        f"{path}: its input has the shape {list(shape)}; expected one RGB image, [1, 3, H, W] or "
+        "[1, H, W, 3]. This is not an image classifier that can be run here."
+    )
