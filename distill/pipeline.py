@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from distill.device import to_channels_last
 from distill.finish import STUDENT_FILE, TEACHER_FILE, finish_student, finish_teacher
 from distill.head import load_head, train_head
 from distill.models import Classifier
-from distill.recipes import Recipe, write_recipe
+from distill.recipes import Recipe, Stage, write_recipe
 from distill.splits import write_split
 from distill.tasks import FrozenTeacher, StudentTask, TeacherTask
 from distill.train import Context, train
@@ -118,6 +118,14 @@ def start_run(folder: Path, recipe: Recipe, places: Places, context: Context) ->
     write_split(folder / "split.json", context.dataset.split, context.dataset.index)
 
 
+def student_stage(recipe: Recipe) -> Stage:
+    """The budget's student stage, with one view an image where no term compares turned views."""
+    stage = recipe.budget.student
+    if recipe.method.needs_four_views:
+        return stage
+    return replace(stage, phases=tuple(replace(phase, views=1) for phase in stage.phases))
+
+
 def class_weight(counts: Sequence[int], kind: str) -> Tensor:
     """Class weights: "inverse" w_c = N / n_c (the paper's), "square-root" of it, or "equal"."""
     weights = losses.class_weights(counts)
@@ -129,7 +137,7 @@ def class_weight(counts: Sequence[int], kind: str) -> Tensor:
 def _train_student(
     recipe: Recipe, places: Places, context: Context, teacher: FrozenTeacher | None
 ) -> None:
-    folder, stage = places.run, recipe.budget.student
+    folder, stage = places.run, student_stage(recipe)
     if (folder / STUDENT_FILE).exists():
         raise InputError(
             f"{folder} holds a finished run. Choose another --out, or export it with: "

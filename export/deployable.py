@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -70,6 +71,12 @@ class Deployable(nn.Module):
         if self.half_trunk:
             return self.head(self.trunk(pixels.half()).float())
         return self.head(self.trunk(pixels))
+
+    def with_trunk(self, trunk: nn.Module) -> Deployable:
+        """Returns the same module around another trunk, the head shared."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, "trunk": trunk}
+        return other
 
     def head(self, last_map: Tensor) -> Answer:
         """Last map (N, C, h, w) to the three outputs, float32."""

@@ -27,5 +27,10 @@ class MissingDependencyError(DermportError):
         self.stage = stage
         super().__init__(
             f"the package '{package}' is not installed, and this step needs it. "
-            f"Install its group with: pip install -c constraints.txt -e '.[{stage}]'"
+            f"Install its group with: {install_command(stage)}"
         )
+
+
+def install_command(stage: str) -> str:
+    """The command that installs a dependency group of pyproject.toml at the tested versions."""
+    return f"pip install -c constraints.txt -e '.[{stage}]'"

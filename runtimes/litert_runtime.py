@@ -10,6 +10,7 @@ import numpy as np
 
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES, Contract
 from runtimes.errors import InputError, MissingDependencyError
+from runtimes.native_stderr import without_remarks
 from runtimes.prediction import (
     Prediction,
     check_names,
@@ -54,8 +55,9 @@ class LiteRTSession:
         self._path = path
         self._lock = threading.Lock()
         with refusals(path, "LiteRT"):
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with without_remarks("INFO: Created TensorFlow Lite XNNPACK delegate"):
+                self._interpreter = Interpreter(model_content=content, num_threads=threads)
+                self._interpreter.allocate_tensors()
             self._input = _image_input(path, self._interpreter.get_input_details())
             self._outputs = _by_name(self._interpreter)
             self._size = (int(self._input["shape"][1]), int(self._input["shape"][2]))

@@ -101,14 +101,14 @@ def squash(image: Image.Image, crop: str, side: int) -> Image.Image:
 
     The first of the two steps of `preprocess`; what a training cache of that resolution holds.
     """
-    box = None
     if crop == "center-square":
         short = min(image.size)
         left, top = (image.width - short) // 2, (image.height - short) // 2
-        box = (left, top, left + short, top + short)
+        # not resize's own box, whose filter reaches for pixels outside of it
+        image = image.crop((left, top, left + short, top + short))
     elif crop != "none":
         raise InputError(f"the crop is '{crop}'; expected none or center-square.")
-    return image.resize((side, side), Image.Resampling.BILINEAR, box=box)
+    return image.resize((side, side), Image.Resampling.BILINEAR)
 
 
 def resize_square(image: Image.Image, side: int) -> Image.Image:

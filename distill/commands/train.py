@@ -16,8 +16,6 @@ import argparse
 import re
 from pathlib import Path
 
-from runtimes.errors import InputError
-
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -29,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--images", default="auto", help="zip or folder of images, where the data has several")
     add("--out", type=Path, help="the run's folder (default runs/RECIPE)")
     add("--teacher", type=Path, help="the teacher's run folder (default OUT/teacher)")
-    add("--budget", default="paper", help="how much to train: paper, cpu, sample or a YAML path")
+    add(
+        "--budget",
+        default="auto",
+        help="paper, cpu, sample or a YAML path; auto by device and data",
+    )
     add("--pair", metavar="TEACHER:STUDENT", help="torchvision names instead of the recipe's")
     add("--split", default="lesion", choices=("lesion", "paper"), help="split protocol")
     add("--fold", type=int, default=2, help="validation fold of the paper's split, 0 to 4")
@@ -56,11 +58,11 @@ def run(args: argparse.Namespace) -> int:
 
     only_teacher = args.recipe == "teacher"
     method = read_method("ssd_kd" if only_teacher else args.recipe)
-    budget = read_budget(args.budget)
+    device = choose_device(args.device)
+    budget = read_budget(_budget_name(args, device.type))
     recipe = _recipe(args, method, budget)
     out = args.out or Path("runs") / method.name
     places = Places(out, args.teacher or out / "teacher", args.weights_dir, args.resume)
-    device = choose_device(args.device)
     deadline = Deadline(args.time_budget)
     with process_group(device), deadline.catching_signals():
         dataset = prepare_dataset(
@@ -99,13 +101,18 @@ def run(args: argparse.Namespace) -> int:
 def _recipe(args: argparse.Namespace, method, budget):  # type: ignore[no-untyped-def]
     from distill.recipes import Pair, Recipe
 
-    pair = method.pair
-    if args.pair is not None:
-        teacher, _, student = args.pair.partition(":")
-        if not teacher or not student:
-            raise InputError(f"--pair is '{args.pair}', expected TEACHER:STUDENT.")
-        pair = Pair(teacher, student)
+    pair = Pair.parse(args.pair) if args.pair is not None else method.pair
     return Recipe(method, budget, pair, args.seed, args.split, args.fold)
+
+
+def _budget_name(args: argparse.Namespace, device: str) -> str:
+    if args.budget != "auto":
+        return str(args.budget)
+    from distill.readers.labels_csv import SYNTHETIC_MARKER
+
+    if (args.data / SYNTHETIC_MARKER).is_file():
+        return "sample"
+    return "paper" if device == "cuda" else "cpu"
 
 
 def _seconds(text: str) -> float:

@@ -36,6 +36,18 @@ class Pair:
     teacher: str
     student: str
 
+    @classmethod
+    def parse(cls, text: str) -> Pair:
+        """Reads "TEACHER:STUDENT".
+
+        Raises:
+            InputError: one of the names is missing.
+        """
+        teacher, _, student = text.partition(":")
+        if not teacher or not student:
+            raise InputError(f"the pair is '{text}', expected TEACHER:STUDENT.")
+        return cls(teacher, student)
+
 
 @dataclass(frozen=True)
 class Method:

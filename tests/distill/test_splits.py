@@ -80,10 +80,13 @@ def test_the_seed_decides_and_the_order_of_records_does_not(index: Index) -> Non
     assert set(shuffled.test) == set(split.test)
 
 
-def test_a_class_of_three_lesions_has_one_on_each_side() -> None:
-    index = index_of(*[(0, 1)] * 40, (1, 9), (1, 1), (1, 1))
+@pytest.mark.parametrize("sizes", [(9, 1, 1), (8, 4, 4)])
+def test_a_class_of_three_lesions_has_one_on_each_side_and_most_in_training(
+    sizes: tuple[int, int, int],
+) -> None:
+    index = index_of(*[(0, 1)] * 40, *[(1, size) for size in sizes])
     counted = count_classes(make_split(index), index)
-    assert [counted[side][1] for side in SIDES] == [9, 1, 1]
+    assert tuple(counted[side][1] for side in SIDES) == sizes
 
 
 @pytest.mark.parametrize("lesions", [1, 2])

@@ -1,10 +1,179 @@
+"""One interface over all runtimes: torch's answers from every file, errors and no crashes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
+
+from runtimes.errors import InputError
+from runtimes.metadata import embed_contract
+from runtimes.preprocess import load_image
 from runtimes.session import open_model
-def test_a(tiny):
-    x=tiny.images(); e=tiny.expected(x)
-    for f in tiny.files:
-        s=open_model(f); p=s.predict(x)
-        print(f.name,s.backend,[float(abs(a-b).max()) for a,b in zip((p.probabilities,p.cam,p.unknown),e)], p.probabilities)
-        assert s.contract==tiny.contract
-    import shutil; shutil.rmtree("/tmp/w/r/files",ignore_errors=True); shutil.copytree(tiny.tflite.parent,"/tmp/w/r/files")
+from runtimes.torch_runtime import TorchSession
+
+from .conftest import SIDE, Tiny
+
+# fp32 files agree to rounding; the Core ML package holds fp16
+FORMATS = {"tflite": 1e-5, "onnx": 1e-5, "mlpackage": 2e-3}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_file_answers_as_torch_does(tiny: Tiny, kind: str) -> None:
+    images = tiny.images(3)
+    session = open_model(getattr(tiny, kind))
+    for pixels in (images, images.astype(np.float32)):
+        answer = session.predict(pixels)
+        for found, expected in zip(dataclasses.astuple(answer), tiny.expected(images), strict=True):
+            assert found.dtype == np.float32
+            assert found.shape == expected.shape
+            assert np.abs(found - expected).max() < FORMATS[kind]
+    assert session.contract == tiny.contract
+
+
+def test_the_torch_session_is_the_module_itself(tiny: Tiny) -> None:
+    images = tiny.images(40)
+    session = TorchSession(tiny.module, tiny.contract)
+    answer = dataclasses.astuple(session.predict(images))
+    for found, expected in zip(answer, tiny.expected(images), strict=True):
+        assert np.abs(found - expected).max() < 1e-6
+    assert session.backend.startswith("torch ")
+
+
+def test_the_backend_names_what_runs(tiny: Tiny) -> None:
+    assert "XNNPACK 1 partition 1 thread" in open_model(tiny.tflite).backend
+    assert "CPUExecutionProvider 2 threads" in open_model(tiny.onnx, threads=2).backend
+    assert "MIL evaluator" in open_model(tiny.mlpackage).backend
+
+
+def test_onnx_takes_more_images_than_one_batch_holds(tiny: Tiny) -> None:
+    images = tiny.images(70)
+    answer = open_model(tiny.onnx).predict(images)
+    assert np.abs(answer.probabilities - tiny.expected(images)[0]).max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        (np.zeros((1, SIDE, SIDE + 1, 3), np.uint8), "shape"),
+        (np.zeros((1, 3, SIDE, SIDE), np.uint8), "channels last"),
+        (np.zeros((SIDE, SIDE, 3), np.uint8), "shape"),
+        (np.zeros((0, SIDE, SIDE, 3), np.uint8), "no image"),
+        (np.zeros((1, SIDE, SIDE, 3), np.float64), "float64"),
+        (np.full((1, SIDE, SIDE, 3), -1, np.float32), "0 to 255"),
+        (np.full((1, SIDE, SIDE, 3), np.nan, np.float32), "0 to 255"),
+    ],
+)
+def test_wrong_pixels_are_refused(tiny: Tiny, kind: str, images: np.ndarray, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        open_model(getattr(tiny, kind)).predict(images)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_contract_of_another_network_is_refused(
+    tiny: Tiny, copy_of: Callable[[Path], Path], kind: str
+) -> None:
+    path = copy_of(getattr(tiny, kind))
+    recipe = dataclasses.replace(tiny.contract.preprocessing, size=224)
+    embed_contract(path, dataclasses.replace(tiny.contract, preprocessing=recipe))
+    with pytest.raises(InputError, match=f"{path.name}.*32×32.*224×224"):
+        open_model(path)
+
+
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+@pytest.mark.parametrize("damage", ["empty", "truncated", "random", "text"])
+def test_damaged_files_are_errors_that_name_the_file(
+    tiny: Tiny, tmp_path: Path, kind: str, damage: str
+) -> None:
+    content = getattr(tiny, kind).read_bytes()
+    path = tmp_path / f"damaged.{kind}"
+    path.write_bytes(
+        {
+            "empty": b"",
+            "truncated": content[: len(content) // 2],
+            "random": np.random.default_rng(0).bytes(len(content)),
+            "text": b"<html>404 not found</html>",
+        }[damage]
+    )
+    for require in (True, False):
+        with pytest.raises(InputError, match=f"damaged.{kind}"):
+            open_model(path, require_contract=require)
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "random", "gone"])
+@pytest.mark.parametrize("part", ["Manifest.json", "model.mlmodel", "weight.bin"])
+def test_a_damaged_part_of_a_package_is_an_error(
+    tiny: Tiny, copy_of: Callable[[Path], Path], part: str, damage: str
+) -> None:
+    path = copy_of(tiny.mlpackage)
+    (file,) = path.rglob(part)
+    content = file.read_bytes()
+    file.write_bytes(
+        {
+            "empty": b"",
+            "truncated": content[: len(content) // 3],
+            "random": np.random.default_rng(0).bytes(len(content)),
+            "gone": b"",
+        }[damage]
+    )
+    if damage == "gone":
+        file.unlink()
+    with pytest.raises(InputError, match=r"tiny\.mlpackage"):
+        open_model(path)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_flipped_bytes_give_answers_or_an_input_error_and_nothing_else(
+    tiny: Tiny, copy_of: Callable[[Path], Path], kind: str
+) -> None:
+    path = copy_of(getattr(tiny, kind))
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    rng = np.random.default_rng(1)
+    for _ in range(12):
+        file = files[int(rng.integers(len(files)))]
+        content = file.read_bytes()
+        damaged = bytearray(content)
+        for place in rng.integers(0, len(content), 4):
+            damaged[place] = int(rng.integers(256))
+        file.write_bytes(damaged)
+        with contextlib.suppress(InputError):
+            open_model(path).predict(tiny.images(1))
+        file.write_bytes(content)
+
+
+def test_paths_that_are_no_models_say_what_would_be(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such model"):
+        open_model(tmp_path / "gone.tflite")
+    (tmp_path / "a.mlpackage").write_bytes(b"PK\x03\x04")
+    with pytest.raises(InputError, match="unpack"):
+        open_model(tmp_path / "a.mlpackage")
+    with pytest.raises(InputError, match="run folder"):
+        open_model(tmp_path)
+    (tmp_path / "contract.json").write_text("{}")
+    with pytest.raises(InputError, match="Export it first"):
+        open_model(tmp_path)
+
+
+def test_threads_must_be_at_least_one(tiny: Tiny) -> None:
+    with pytest.raises(InputError, match="threads"):
+        open_model(tiny.tflite, threads=0)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2_1.0_224_quant", "tf2_mobilenet_v2_1.0_224_ptq"])
+def test_foreign_classifiers_run_when_asked_for(shared: Path, name: str) -> None:
+    folder = shared / "reference_models"
+    labels = (folder / "imagenet_labels.txt").read_text().splitlines()
+    parrot = load_image(folder / "parrot.jpg").resize((224, 224), Image.Resampling.BILINEAR)
+    session = open_model(folder / f"{name}.tflite", require_contract=False)
+    answer = session.predict(np.asarray(parrot)[None])
+    assert session.contract is None
+    assert "macaw" in labels[int(answer.probabilities[0].argmax())]
+    assert np.isnan(answer.unknown).all()
+    with pytest.raises(InputError, match="no contract"):
+        open_model(folder / f"{name}.tflite")

@@ -1,0 +1,81 @@
+# dermport: every target is one line in `make help`. Set variables on the command line, for example
+#   make distill export DATA=path/to/isic2019 WEIGHTS=path/to/weights
+PYTHON ?= python3
+VENV ?= .venv
+RECIPE ?= ssd_kd
+BUDGET ?= auto
+DATA ?=
+WEIGHTS ?= $(DERMPORT_WEIGHTS)
+PAIR ?=
+TIME ?=
+ONLY ?=
+
+SAMPLE := data/sample
+SOURCE := $(or $(DATA),$(SAMPLE))
+RUN ?= runs/$(RECIPE)$(if $(DATA),,-sample)
+OUT ?= artifacts/$(notdir $(RUN))
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+TRAIN := $(VENV)/.train
+EXPORT := $(VENV)/.export
+DEV := $(VENV)/.dev
+
+.PHONY: help setup sample distill export test test-all lint doctor bench-training clean
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+help: ## list all targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(EXPORT) ## install everything that training and export need
+
+sample: $(SAMPLE)/labels.csv ## draw the synthetic sample data set
+
+distill: $(RUN)/student.safetensors ## train a student (DATA, RECIPE, BUDGET, PAIR, WEIGHTS, TIME)
+
+export: $(EXPORT) ## write the phone files of the trained student (RUN, OUT, ONLY)
+	$(BIN)/python -m export run $(RUN) --out $(OUT) $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
+
+test: $(DEV) ## run the test suite
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: $(DEV) ## run the test suite with the slow tests
+	$(BIN)/python -m pytest -q
+
+lint: $(DEV) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+doctor: $(TRAIN) ## say what is installed, what can run here and what is missing
+	$(BIN)/python -m distill doctor
+
+bench-training: $(TRAIN) ## images per second of the training loop beside the bare networks
+	$(BIN)/python -m benchmarks training
+
+clean: ## remove the synthetic sample and what was trained and exported from it
+	rm -rf $(SAMPLE) runs/$(RECIPE)-sample artifacts/$(RECIPE)-sample
+
+# An unfinished run is gone on with; a finished one is left as it is.
+$(RUN)/student.safetensors: | $(TRAIN) $(if $(DATA),,$(SAMPLE)/labels.csv)
+	$(BIN)/python -m distill train $(RECIPE) --data $(SOURCE) --out $(RUN) --budget $(BUDGET) --resume \
+	  $(if $(PAIR),--pair $(PAIR)) $(if $(WEIGHTS),--weights-dir $(WEIGHTS)) $(if $(TIME),--time-budget $(TIME))
+
+$(SAMPLE)/labels.csv: | $(TRAIN)
+	$(BIN)/python -m distill sample $(SAMPLE)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(TRAIN): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[train]'
+	@touch $@
+
+$(EXPORT): $(TRAIN)
+	$(PIP) --editable '.[all]'
+	@touch $@
+
+$(DEV): $(EXPORT)
+	$(PIP) --editable '.[all,dev]'
+	@touch $@

@@ -1,0 +1,17 @@
+"""The command line of benchmarks: numbers about training and about the exported files."""
+
+import sys
+
+from runtimes.console import Verb, run_program
+
+_VERBS = (
+    Verb(
+        "training",
+        "images per second of the training loop beside the bare networks",
+        "benchmarks.commands.training",
+    ),
+)
+
+if __name__ == "__main__":
+    about = "Measure what this project trains and writes. Compare ratios, not single times."
+    sys.exit(run_program("benchmarks", about, _VERBS, sys.argv[1:]))

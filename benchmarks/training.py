@@ -1,0 +1,149 @@
+"""How much of the bare networks' speed the training loop keeps."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from distill.augment import Augmentation, make_views
+from distill.device import to_channels_last
+from distill.models import build_classifier, normalise
+from distill.provenance import provenance
+from distill.recipes import Method, Pair
+from distill.tasks import FrozenTeacher, ProjectionHead, StudentTask
+
+_CLASSES = 8
+_IMAGES = 512
+_REPLICATES = 2000
+
+
+@dataclass(frozen=True)
+class TrainingSpeed:
+    """Rates in images (not views) per second, and their ratio with its 95 % interval."""
+
+    method: str
+    teacher: str
+    student: str
+    size: int
+    batch: int
+    views: int
+    device: str
+    precision: str
+    compiled: bool
+    bare_images_per_second: float
+    loop_images_per_second: float
+    share: float
+    share_low: float
+    share_high: float
+    pairs: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values with versions and commit."""
+        return {**asdict(self), "provenance": provenance()}
+
+
+def measure_training(
+    method: Method,
+    pair: Pair,
+    *,
+    size: int,
+    batch: int,
+    cache: int,
+    seconds: float,
+    device: torch.device,
+    precision: torch.dtype,
+    compiled: bool,
+) -> TrainingSpeed:
+    """Runs loop steps and bare steps in turn for `seconds` and compares their times.
+
+    Args:
+        method: whose terms the loop computes.
+        pair: networks, with random weights.
+        size: edge of the views in pixels.
+        batch: images a step.
+        cache: edge of the stored images in pixels.
+        seconds: how long to measure, after one warm-up of each.
+        device: where.
+        precision: bfloat16 for autocast, or float32.
+        compiled: whether the loop's task is compiled.
+    """
+    torch.manual_seed(0)
+    views = 4 if method.needs_four_views else 1
+    teacher = None
+    if method.needs_teacher:
+        model = build_classifier(pair.teacher, _CLASSES)
+        to_channels_last(model, device)
+        head = ProjectionHead(model.width).to(device) if method.needs_head else None
+        teacher = FrozenTeacher(model, head, size)
+    student = build_classifier(pair.student, _CLASSES)
+    task = StudentTask(student, method, torch.ones(_CLASSES), teacher)
+    to_channels_last(task, device).train()
+    forward = torch.compile(task) if compiled else task
+    optimizer = torch.optim.SGD(task.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-3)
+    pixels = torch.randint(0, 256, (_IMAGES, 3, cache, cache), dtype=torch.uint8).to(device)
+    target = torch.randint(0, _CLASSES, (batch,)).to(device)
+    ready = normalise(torch.rand(batch * views, 3, size, size) * 255).to(device)
+    ready = ready.contiguous(memory_format=torch.channels_last)
+    enabled = precision != torch.float32
+
+    def loop_step(number: int) -> None:
+        generator = torch.Generator(device).manual_seed(number)
+        chosen = torch.randint(0, _IMAGES, (batch,), generator=generator, device=device)
+        drawn = make_views(pixels[chosen], size, views, Augmentation(), generator)
+        with torch.autocast(device.type, precision, enabled=enabled):
+            terms = forward(drawn, target)
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(terms.values())).sum().backward()
+        optimizer.step()
+
+    def bare_step(number: int) -> None:
+        with torch.autocast(device.type, precision, enabled=enabled):
+            if teacher is not None:
+                with torch.no_grad():
+                    teacher.model(ready)
+            logits = student(ready).logits
+        student.zero_grad(set_to_none=True)
+        logits.float().sum().backward()
+
+    for step in (bare_step, loop_step):
+        _timed(step, 0, device)
+    times: list[tuple[float, float]] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end or len(times) < 3:
+        number = len(times) + 1
+        times.append((_timed(bare_step, number, device), _timed(loop_step, number, device)))
+    bare, loop = np.array(times).T
+    generator = np.random.default_rng(0)
+    drawn = generator.integers(0, len(times), (_REPLICATES, len(times)))
+    ratios = np.median(bare[drawn], axis=1) / np.median(loop[drawn], axis=1)
+    return TrainingSpeed(
+        method=method.name,
+        teacher=pair.teacher,
+        student=pair.student,
+        size=size,
+        batch=batch,
+        views=views,
+        device=device.type,
+        precision=str(precision).removeprefix("torch."),
+        compiled=compiled,
+        bare_images_per_second=float(batch / np.median(bare)),
+        loop_images_per_second=float(batch / np.median(loop)),
+        share=float(np.median(bare) / np.median(loop)),
+        share_low=float(np.quantile(ratios, 0.025)),
+        share_high=float(np.quantile(ratios, 0.975)),
+        pairs=len(times),
+    )
+
+
+def _timed(step: Any, number: int, device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    started = time.perf_counter()
+    step(number)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started

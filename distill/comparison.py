@@ -1,0 +1,80 @@
+"""Finished runs measured side by side on the same images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from distill.checkpoint import load_classifier
+from distill.dataset import Dataset, DeviceImages
+from distill.device import to_channels_last
+from distill.inference import predict_logits
+from distill.metrics import Estimate, Metrics, evaluate, paired_difference
+from distill.models import Classifier
+from distill.splits import read_split
+from runtimes.contract import Contract
+from runtimes.errors import InputError
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run's probabilities (n, K) on one side, its metrics and the input size used."""
+
+    probabilities: np.ndarray
+    metrics: Metrics
+    size: int
+
+
+def read_student(run: Path) -> tuple[Classifier, Contract]:
+    """Reads the student and the contract of a finished run or a released model.
+
+    Raises:
+        InputError: the folder holds no finished run.
+    """
+    model = load_classifier(run / "student.safetensors")
+    path = run / "contract.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error}); give a finished run.") from error
+    return model, Contract.from_json(text, str(path))
+
+
+def measure_run(
+    run: Path, dataset: Dataset, images: DeviceImages, side: str, size: int | None = None
+) -> Measured:
+    """Measures a run's student on a side of a data set, in float32.
+
+    Raises:
+        InputError: the run was trained on another split, so its test side is not this one.
+    """
+    if read_split(run / "split.json").sha256 != dataset.split.sha256:
+        raise InputError(
+            f"{run} was trained on another split; two runs can be compared only on one split. "
+            "Train it with the same data, --split and --seed."
+        )
+    model, contract = read_student(run)
+    to_channels_last(model, images.device)
+    size = size or contract.preprocessing.size
+    logits = predict_logits(model, images, dataset.rows(side), size).double()
+    probabilities = torch.softmax(logits / contract.calibration.temperature, dim=1).numpy()
+    metrics = evaluate(
+        probabilities, dataset.labels(side), dataset.groups(side), dataset.index.classes
+    )
+    return Measured(probabilities, metrics, size)
+
+
+def compare_runs(
+    before: Measured, after: Measured, dataset: Dataset, side: str
+) -> dict[str, Estimate]:
+    """Returns `after` minus `before` of every metric, paired over lesions."""
+    return paired_difference(
+        before.probabilities,
+        after.probabilities,
+        dataset.labels(side),
+        dataset.groups(side),
+        dataset.index.classes,
+    )

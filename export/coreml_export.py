@@ -1,0 +1,105 @@
+"""Core ML packages of a deployable module: fp16, int8 weights, and int8 weights and activations."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from distill.models import PIXEL_OFFSET
+from export.deployable import Deployable
+from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
+from runtimes.coremltools_import import import_coremltools
+
+_DESCRIPTIONS = {
+    "probabilities": "softmax of the temperature-scaled logits, in the order of the labels",
+    "cam": "class activation maps, channels last",
+    "unknown": "minus the largest logit; higher is less like the training data",
+}
+
+
+def convert(deployable: Deployable, size: int, minimum_os: str) -> Any:
+    """Converts to an ML program of batch 1 that computes in float16.
+
+    Args:
+        deployable: channels first, since Core ML hands an image over that way.
+        size: S, side of the input in pixels.
+        minimum_os: deployment target, for example "iOS16".
+
+    Returns:
+        A coremltools MLModel; `image` is an RGB image of S×S pixels, outputs are float32.
+    """
+    coremltools = import_coremltools()
+    example = torch.zeros(1, 3, size, size)
+    with torch.no_grad():
+        traced = torch.jit.trace(deployable, example, check_trace=False)
+    image = coremltools.ImageType(
+        name=INPUT_NAME, shape=example.shape, color_layout=coremltools.colorlayout.RGB
+    )
+    model = coremltools.convert(
+        traced,
+        inputs=[image],
+        outputs=[coremltools.TensorType(name=name, dtype=np.float32) for name in OUTPUT_NAMES],
+        convert_to="mlprogram",
+        compute_precision=coremltools.precision.FLOAT16,
+        minimum_deployment_target=getattr(coremltools.target, minimum_os),
+        skip_model_load=True,
+    )
+    model.input_description[INPUT_NAME] = f"RGB image, {size}×{size} pixels, 0 to 255"
+    for name, text in _DESCRIPTIONS.items():
+        model.output_description[name] = text
+    return model
+
+
+def quantize_weights(model: Any) -> Any:
+    """Stores the convolution weights in int8, one scale per output channel."""
+    from coremltools.optimize import coreml as optimize
+
+    settings = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", granularity="per_channel")
+    return optimize.linear_quantize_weights(
+        model, optimize.OptimizationConfig(op_type_configs={"conv": settings})
+    )
+
+
+def quantize_trunk(deployable: Deployable, images: np.ndarray) -> Deployable:
+    """Returns a copy whose trunk carries int8 quantization of weights and activations.
+
+    Ranges are the extremes over the calibration images; weights have a scale per output channel,
+    activations one per tensor. The head stays float.
+
+    Args:
+        deployable: channels first.
+        images: calibration images, uint8 (M, S, S, 3).
+    """
+    import_coremltools()
+    from coremltools.optimize.torch.quantization import LinearQuantizer, LinearQuantizerConfig
+
+    config = LinearQuantizerConfig.from_dict(
+        {
+            "global_config": {
+                "quantization_scheme": "symmetric",
+                "weight_observer": "min_max",
+                "activation_observer": "min_max",
+                "weight_per_channel": True,
+                "milestones": [0, 1, 1, 0],
+            }
+        }
+    )
+    quantizer = LinearQuantizer(copy.deepcopy(deployable.trunk), config)
+    size = images.shape[1]
+    prepared = quantizer.prepare((torch.zeros(1, 3, size, size),), inplace=True)
+    quantizer.step()  # milestone 0: observers on, rounding off
+    _observe(prepared, images)
+    quantizer.step()  # milestone 1: observers off
+    return deployable.with_trunk(quantizer.finalize(prepared, inplace=True))
+
+
+def _observe(trunk: nn.Module, images: np.ndarray, batch: int = 8) -> None:
+    trunk.eval()  # a BatchNorm that could not be folded must not learn here
+    with torch.no_grad():
+        for start in range(0, len(images), batch):
+            pixels = torch.from_numpy(images[start : start + batch]).permute(0, 3, 1, 2)
+            trunk(pixels.float() - PIXEL_OFFSET)

@@ -1,0 +1,116 @@
+"""ONNX files of a deployable module: fp32, fp16 trunk, and static int8 with a float head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from export.deployable import Deployable
+from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+# Opset 18 is what torch's exporter is written for and what ONNX Runtime reads since 1.14.
+_OPSET = 18
+_HEAD_WEIGHT = "class_weight"
+
+
+def convert(deployable: Deployable, size: int) -> ModelProto:
+    """Converts to ONNX with a dynamic batch; float32 borders, the trunk in its own precision.
+
+    Args:
+        deployable: channels last.
+        size: S, side of the input in pixels.
+
+    Returns:
+        Input `image` (N, S, S, 3), outputs `probabilities`, `cam`, `unknown`.
+    """
+    batch = torch.export.Dim("N", min=1)
+    program = torch.onnx.export(
+        deployable,
+        (torch.zeros(2, size, size, 3),),
+        dynamo=True,
+        input_names=[INPUT_NAME],
+        output_names=list(OUTPUT_NAMES),
+        dynamic_shapes={INPUT_NAME: {0: batch}},
+        opset_version=_OPSET,
+        external_data=False,
+        verbose=False,
+    )
+    assert program is not None  # it is None only where a file name is given
+    model: ModelProto = program.model_proto
+    _forget_source_lines(model)
+    return model
+
+
+def write(model: ModelProto, path: Path) -> None:
+    """Checks a model and writes it as one file."""
+    import onnx
+
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save_model(model, str(path), save_as_external_data=False)
+
+
+def quantize_static(model: ModelProto, images: np.ndarray) -> ModelProto:
+    """Quantizes the trunk to int8 as QDQ, per output channel for weights; the head stays float32.
+
+    Args:
+        model: a float32 model from `convert`.
+        images: calibration images, uint8 (M, S, S, 3).
+    """
+    import tempfile
+
+    import onnx
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    with tempfile.TemporaryDirectory() as folder:
+        quantized = Path(folder) / "int8.onnx"
+        quantize_static(
+            model,
+            str(quantized),
+            _Calibration(images),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=False,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_quantize=_trunk_nodes(model),
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+        return onnx.load_model(str(quantized))
+
+
+def _trunk_nodes(model: ModelProto) -> list[str]:
+    """Names of the nodes from the first convolution to the last map."""
+    nodes = list(model.graph.node)
+    first = next(i for i, node in enumerate(nodes) if node.op_type == "Conv")
+    head = next(i for i, node in enumerate(nodes) if _HEAD_WEIGHT in node.input)
+    return [node.name for node in nodes[first:head]]
+
+
+class _Calibration:
+    """Hands the calibration images to ONNX Runtime, a few at a time."""
+
+    def __init__(self, images: np.ndarray, batch: int = 8) -> None:
+        self._batches: Iterator[np.ndarray] = (
+            images[start : start + batch] for start in range(0, len(images), batch)
+        )
+
+    def get_next(self) -> dict[str, Any] | None:
+        batch = next(self._batches, None)
+        return None if batch is None else {INPUT_NAME: batch.astype(np.float32)}
+
+
+def _forget_source_lines(model: ModelProto) -> None:
+    """Drops the exporter's stack traces, which name files of the machine that exported."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]

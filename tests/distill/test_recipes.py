@@ -1,0 +1,84 @@
+"""Recipes: all that ship are valid, and a misspelt one is an error that helps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from distill.recipes import (
+    Recipe,
+    names,
+    read_budget,
+    read_method,
+    read_recipe,
+    write_recipe,
+)
+from runtimes.errors import InputError
+
+METHODS = ("blkd", "crkd", "d_kd", "drkd", "no_kd", "ssd_kd", "sskd")
+
+
+def test_every_method_of_the_paper_ships() -> None:
+    assert tuple(names("methods")) == METHODS
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_method_names_paper_cost_and_its_own_command(name: str) -> None:
+    method = read_method(name)
+    assert method.name == name
+    assert method.paper
+    assert method.cost
+    assert method.command.startswith(f"python -m distill train {name} ")
+
+
+@pytest.mark.parametrize("name", names("budgets"))
+def test_budget_is_valid_and_named_after_its_file(name: str) -> None:
+    assert read_budget(name).name == name
+
+
+def test_ssd_kd_has_the_weights_of_the_paper() -> None:
+    terms = read_method("ssd_kd").terms
+    assert {name: term.weight for name, term in terms.items()} == {
+        "wce": 0.1,
+        "kd": 0.9,
+        "kd_rotated": 2.7,
+        "ss": 10.0,
+        "drkd": 1.0,
+        "crkd": 1000.0,
+    }
+    assert terms["kd"].temperature == terms["kd_rotated"].temperature == 4.0
+    assert (terms["ss"].temperature, terms["ss"].keep) == (0.5, 0.75)
+
+
+def test_a_recipe_comes_back_from_disk(tmp_path: Path) -> None:
+    method = read_method("ssd_kd")
+    recipe = Recipe(method, read_budget("cpu"), method.pair, seed=5)
+    write_recipe(tmp_path / "recipe.yaml", recipe)
+    assert read_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("weight_decay:", "weight_dekay:"), r"unknown key 'teacher.weight_dekay'.*weight_decay"),
+        (("schedule: cosine", "schedule: cosinus"), "cosinus.*plateau, cosine, steps"),
+        (("lr: 0.02", "lr: fast"), "'teacher.lr' is 'fast', expected float"),
+        (("name: cpu", "{"), "not valid YAML"),
+        (("cache: 84", ""), "'cache' is missing"),
+        (("views: 4", "views: 3"), "views is 3, expected 1 or 4"),
+    ],
+)
+def test_wrong_settings_are_errors(change: tuple[str, str], message: str, tmp_path: Path) -> None:
+    import distill.recipes as package
+
+    text = (Path(package.__file__).parent / "budgets" / "cpu.yaml").read_text()
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace(change[0], change[1], 1))
+    with pytest.raises(InputError, match=message):
+        read_budget(str(path))
+
+
+def test_unknown_recipe_lists_those_that_ship() -> None:
+    with pytest.raises(InputError, match=r"ssdkd.*ssd_kd"):
+        read_method("ssdkd")

@@ -1,0 +1,124 @@
+"""The loop: stops and goes on to the same weights, and two processes train as one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from train_tiny import STAGE, train_tiny
+
+from distill.dataset import Dataset, prepare_dataset
+from distill.recipes import Phase, Stage
+from distill.runlog import read_log
+from distill.schedule import LearningRate, plan_epochs
+from runtimes.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    folder = tmp_path_factory.mktemp("whole")
+    return train_tiny(dataset, folder), folder
+
+
+@pytest.mark.parametrize("stops", [(1,), (11, 3), (9, 1, 12)])
+def test_a_stopped_run_goes_on_to_the_same_bits(
+    stops: tuple[int, ...],
+    whole,  # type: ignore[no-untyped-def]
+    dataset: Dataset,
+    tmp_path: Path,
+) -> None:
+    for steps in stops:
+        assert train_tiny(dataset, tmp_path, stop_after=steps) is None
+    task = train_tiny(dataset, tmp_path)
+    expected, folder = whole
+    for key, value in expected.state_dict().items():
+        assert torch.equal(task.state_dict()[key], value), key
+    drop = {"seconds", "stage"}  # the clock and the name of the folder
+    rows, expected_rows = (
+        [{k: v for k, v in row.items() if k not in drop} for row in read_log(where / "log.jsonl")]
+        for where in (tmp_path, folder)
+    )
+    assert rows == expected_rows
+
+
+def test_training_lowers_the_loss(whole) -> None:  # type: ignore[no-untyped-def]
+    rows = read_log(whole[1] / "log.jsonl")
+    assert rows[1]["loss"] < rows[0]["loss"]
+
+
+def test_a_state_of_other_settings_is_refused(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import train_tiny as module
+
+    assert train_tiny(dataset, tmp_path, stop_after=1) is None
+    monkeypatch.setattr(module, "STAGE", Stage(**{**vars(STAGE), "lr": 0.1}))
+    with pytest.raises(InputError, match="other settings"):
+        train_tiny(dataset, tmp_path)
+
+
+def test_a_truncated_state_is_refused_by_name(dataset: Dataset, tmp_path: Path) -> None:
+    assert train_tiny(dataset, tmp_path, stop_after=1) is None
+    state = tmp_path / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"state\.safetensors is not a readable"):
+        train_tiny(dataset, tmp_path)
+
+
+def test_two_processes_give_the_losses_of_one(sample: Path, tmp_path: Path) -> None:
+    script = Path(__file__).parent / "train_tiny.py"
+    cache = tmp_path / "cache"
+    dataset = prepare_dataset(sample, 32, cache_folder=cache)
+    train_tiny(dataset, tmp_path / "one", dropout=0.0)
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    done = subprocess.run(
+        [sys.executable, *words, str(sample), str(cache), str(tmp_path / "two")],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (read_log(tmp_path / name / "log.jsonl") for name in ("one", "two"))
+    assert len(one) == len(two) == 3
+    for row, other in zip(one, two, strict=True):
+        assert set(row["terms"]) == set(other["terms"])
+        for name, value in row["terms"].items():
+            assert other["terms"][name] == pytest.approx(value, rel=2e-3), (row["epoch"], name)
+        assert other["validation"] == pytest.approx(row["validation"], rel=2e-2)
+
+
+def test_phases_are_cut_into_epochs_with_fractions() -> None:
+    plan = plan_epochs((Phase(1.5, 64, 10), Phase(1, 96, 20, views=4)), 105)
+    assert [(e.steps, e.before, e.phase.size) for e in plan] == [
+        (10, 0, 64),
+        (5, 10, 64),
+        (5, 15, 96),
+    ]
+    assert [epoch.last_size for epoch in plan] == [False, False, True]
+
+
+def test_plateau_lowers_the_rate_after_patience_and_stops_at_the_floor() -> None:
+    stage = Stage((Phase(9, 32, 1),), lr=1.0, patience=1, lr_floor=0.05)
+    rate, epoch = LearningRate(stage), plan_epochs(stage.phases, 1)[0]
+    seen = []
+    for loss in (3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0):
+        rate.epoch_ended(loss)
+        seen.append(round(rate.at(0, epoch), 4))
+    assert seen == [1.0, 1.0, 1.0, 0.1, 0.1, 0.05, 0.05]
+
+
+def test_cosine_rises_then_falls_to_zero_within_each_phase() -> None:
+    stage = Stage(
+        (Phase(1, 32, 1), Phase(1, 32, 1, lr_scale=0.5)), lr=1.0, schedule="cosine", warmup=0.1
+    )
+    plan, rate = plan_epochs(stage.phases, 100), LearningRate(stage)
+    for epoch, highest in zip(plan, (1.0, 0.5), strict=True):
+        values = [rate.at(step, epoch) for step in range(100)]
+        assert max(values) == pytest.approx(highest)
+        assert values.index(max(values)) == 10
+        assert values[-1] < 0.001 * highest

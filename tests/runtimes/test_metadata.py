@@ -1,0 +1,132 @@
+"""Every format carries its contract, and other programs can read it there."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runtimes.contract import Contract
+from runtimes.errors import InputError
+from runtimes.metadata import embed_contract, read_contract
+
+from .conftest import Tiny, make_contract
+
+FORMATS = ("tflite", "onnx", "mlpackage")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_contract_comes_back_and_can_be_replaced(
+    tiny: Tiny, copy_of: Callable[[Path], Path], kind: str
+) -> None:
+    path = copy_of(getattr(tiny, kind))
+    assert read_contract(path) == tiny.contract
+    other = dataclasses.replace(tiny.contract, name="another ☂")
+    embed_contract(path, other)
+    embed_contract(path, other)
+    assert read_contract(path) == other
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_embedding_the_same_contract_again_leaves_the_same_bytes(
+    tiny: Tiny, copy_of: Callable[[Path], Path], kind: str
+) -> None:
+    path = copy_of(getattr(tiny, kind))
+    before = _bytes(path)
+    embed_contract(path, tiny.contract)
+    assert _bytes(path) == before
+
+
+def test_another_flatbuffer_reader_finds_the_contract_beside_what_was_there(tiny: Tiny) -> None:
+    flatbuffer_utils = pytest.importorskip("ai_edge_litert.tools.flatbuffer_utils")
+    model = flatbuffer_utils.read_model(str(tiny.tflite))
+    entries = {entry.name.decode(): model.buffers[entry.buffer].data for entry in model.metadata}
+    assert bytes(entries["DERMPORT_CONTRACT"]).decode() == tiny.contract.to_json()
+    assert "min_runtime_version" in entries
+
+
+def test_weights_stay_on_sixteen_byte_boundaries(tiny: Tiny) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = tiny.tflite.read_bytes()
+    model = schema.Model.GetRootAs(content, 0)
+    whole = np.frombuffer(content, np.uint8)
+    seen = 0
+    for position in range(model.BuffersLength()):
+        data = model.Buffers(position).DataAsNumpy()
+        if isinstance(data, np.ndarray):
+            assert (data.ctypes.data - whole.ctypes.data) % 16 == 0
+            seen += 1
+    assert seen > 3
+
+
+def test_onnx_runtime_finds_the_contract_in_the_properties(tiny: Tiny) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(str(tiny.onnx), providers=["CPUExecutionProvider"])
+    found = session.get_modelmeta().custom_metadata_map["dermport_contract"]
+    assert found == tiny.contract.to_json()
+
+
+def test_coremltools_finds_the_contract_and_keeps_the_rest(tiny: Tiny) -> None:
+    from runtimes.coremltools_import import import_coremltools
+
+    model = import_coremltools().models.MLModel(str(tiny.mlpackage), skip_model_load=True)
+    assert model.user_defined_metadata["dermport_contract"] == tiny.contract.to_json()
+    assert "com.github.apple.coremltools.version" in model.user_defined_metadata
+    assert [output.name for output in model.get_spec().description.output] == [
+        "probabilities",
+        "cam",
+        "unknown",
+    ]
+
+
+def test_a_run_folder_keeps_its_contract_beside_the_weights(
+    tmp_path: Path, contract: Contract
+) -> None:
+    (tmp_path / "contract.json").write_text(contract.to_json(), encoding="utf-8")
+    assert read_contract(tmp_path) == contract
+    with pytest.raises(InputError, match="run folder"):
+        embed_contract(tmp_path, contract)
+
+
+def test_files_of_other_people_are_refused_with_the_way_out(shared: Path) -> None:
+    for path in sorted((shared / "reference_models").glob("*.tflite")):
+        with pytest.raises(InputError, match=f"{path.name}.*no contract.*export"):
+            read_contract(path)
+
+
+def test_embedding_leaves_the_answers_of_a_foreign_model_as_they_were(
+    shared: Path, copy_of: Callable[[Path], Path]
+) -> None:
+    from runtimes.session import open_model
+
+    path = copy_of(shared / "reference_models" / "mlperftiny_vww_96_int8.tflite")
+    images = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
+    before = open_model(path, require_contract=False).predict(images)
+    embed_contract(path, make_contract(96, 2))
+    assert read_contract(path) == make_contract(96, 2)
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(
+        interpreter.get_input_details()[0]["index"], (images[:1].astype(int) - 128).astype(np.int8)
+    )
+    interpreter.invoke()
+    after = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    assert np.allclose((after.astype(np.float32) + 128) / 256, before.probabilities[:1])
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "model.pt", "model.mlmodel"])
+def test_other_kinds_of_file_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(InputError, match=r"\.tflite"):
+        read_contract(tmp_path / name)
+
+
+def _bytes(path: Path) -> dict[str, bytes]:
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    return {file.name: file.read_bytes() for file in files}

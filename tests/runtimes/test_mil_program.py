@@ -1,0 +1,409 @@
+"""The MIL evaluator computes what each operation means, or names the one that it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runtimes.errors import InputError
+
+from .conftest import SIDE, Tiny
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(-2, 2, (1, 3, 6, 6)).astype(np.float32)
+Y = RNG.uniform(0.5, 2, (1, 3, 6, 6)).astype(np.float32)
+V = RNG.uniform(0.5, 2, 3).astype(np.float32)
+W = RNG.uniform(-1, 1, (4, 3, 3, 3)).astype(np.float32)
+ROWS = RNG.uniform(-1, 1, (5, 6)).astype(np.float32)
+INDICES = np.array([2, 0, -1], np.int32)
+
+
+def along_channels(vector: np.ndarray) -> np.ndarray:
+    return vector[None, :, None, None]
+
+
+def convolve(
+    x: np.ndarray, weight: np.ndarray, stride: int, pads: tuple[int, int, int, int]
+) -> np.ndarray:
+    """The definition, position by position; pads are top, bottom, left, right."""
+    top, bottom, left, right = pads
+    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    kernel = weight.shape[2]
+    rows, columns = ((side - kernel) // stride + 1 for side in x.shape[2:])
+    out = np.zeros((1, weight.shape[0], rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            part = x[0, :, i * stride : i * stride + kernel, j * stride : j * stride + kernel]
+            out[0, :, i, j] = (weight * part).sum((1, 2, 3))
+    return out
+
+
+def pool(
+    x: np.ndarray, function: Callable[..., np.ndarray], pads: tuple[int, int], fill: float
+) -> np.ndarray:
+    """Windows of 3 at stride 2 after padding `pads` before and after."""
+    x = np.pad(x, ((0, 0), (0, 0), pads, pads), constant_values=fill)
+    side = (x.shape[2] - 3) // 2 + 1
+    windows = [
+        [function(x[:, :, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3], axis=(2, 3)) for j in range(side)]
+        for i in range(side)
+    ]
+    return np.moveaxis(np.array(windows), (0, 1), (2, 3))
+
+
+def normalised(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+    return (x - mean) / np.sqrt(variance + 1e-5)
+
+
+def quantized(x: np.ndarray, scale: np.ndarray | np.float32, zero_point: int) -> np.ndarray:
+    return (np.clip(np.round(x / scale) + zero_point, -128, 127) - zero_point) * scale
+
+
+def halved(x: np.ndarray) -> np.ndarray:
+    """Means of 3 windows at stride 2, padded by one, counting what lies inside only."""
+    ones = pool(np.ones_like(x), np.mean, (1, 1), 0)
+    return pool(x, np.mean, (1, 1), 0) / ones
+
+
+# Operations whose meaning coremltools itself can compute (its value inference) need no second
+# definition here: None. The others are defined above.
+Case = tuple[Callable[[Any, Any], Any], np.ndarray | None]
+ZEROS = [0, 0, 0, 0]
+POOL: dict[str, Any] = {"kernel_sizes": [3, 3], "strides": [2, 2]}
+CASES: dict[str, Case] = {
+    "abs": (lambda mb, x: mb.abs(x=x), None),
+    "add": (lambda mb, x: mb.add(x=x, y=Y), None),
+    "avg_pool": (
+        lambda mb, x: mb.avg_pool(
+            x=x, **POOL, pad_type="custom", pad=[1] * 4, exclude_padding_from_average=True
+        ),
+        halved(X),
+    ),
+    "avg_pool whole": (
+        lambda mb, x: mb.avg_pool(x=x, **POOL, pad_type="custom", pad=[1] * 4),
+        pool(X, np.mean, (1, 1), 0),
+    ),
+    "avg_pool uneven": (
+        lambda mb, x: mb.avg_pool(x=x, **POOL, pad_type="same", exclude_padding_from_average=True),
+        pool(X, np.mean, (0, 1), 0) / pool(np.ones_like(X), np.mean, (0, 1), 0),
+    ),
+    "batch_norm": (
+        lambda mb, x: mb.batch_norm(x=x, mean=V, variance=V, gamma=V + 1, beta=V - 1, epsilon=1e-3),
+        (X - along_channels(V)) / np.sqrt(along_channels(V) + 1e-3) * along_channels(V + 1)
+        + along_channels(V - 1),
+    ),
+    "ceil": (lambda mb, x: mb.ceil(x=x), None),
+    "clip": (lambda mb, x: mb.clip(x=x, alpha=-0.5, beta=1.0), None),
+    "concat": (lambda mb, x: mb.concat(values=[x, Y], axis=1), None),
+    "concat interleaved": (
+        lambda mb, x: mb.concat(values=[x, Y], axis=1, interleave=True),
+        np.stack([X, Y], 2).reshape(1, 6, 6, 6),
+    ),
+    "conv": (
+        lambda mb, x: mb.conv(x=x, weight=W, strides=[2, 2], pad_type="custom", pad=[1] * 4),
+        convolve(X, W, 2, (1, 1, 1, 1)),
+    ),
+    "conv uneven": (
+        lambda mb, x: mb.conv(
+            x=x, weight=W, strides=[2, 2], pad_type="custom", pad=[0, 1, 2, 1], bias=np.ones(4, "f")
+        ),
+        convolve(X, W, 2, (0, 1, 2, 1)) + 1,
+    ),
+    "conv same": (
+        lambda mb, x: mb.conv(x=x, weight=W, strides=[2, 2], pad_type="same"),
+        convolve(X, W, 2, (0, 1, 0, 1)),
+    ),
+    "conv same_lower": (
+        lambda mb, x: mb.conv(x=x, weight=W, strides=[2, 2], pad_type="same_lower"),
+        convolve(X, W, 2, (1, 0, 1, 0)),
+    ),
+    "conv depthwise": (
+        lambda mb, x: mb.conv(x=x, weight=W[:3, :1], groups=3, pad_type="valid"),
+        np.concatenate(
+            [convolve(X[:, c : c + 1], W[c : c + 1, :1], 1, (0, 0, 0, 0)) for c in range(3)], 1
+        ),
+    ),
+    "cos": (lambda mb, x: mb.cos(x=x), None),
+    "elu": (lambda mb, x: mb.elu(x=x, alpha=0.7), np.where(X > 0, X, 0.7 * (np.exp(X) - 1))),
+    "erf": (lambda mb, x: mb.erf(x=x), None),
+    "exp": (lambda mb, x: mb.exp(x=x), None),
+    "expand_dims": (lambda mb, x: mb.expand_dims(x=mb.squeeze(x=x, axes=[0]), axes=[0, -1]), None),
+    "floor": (lambda mb, x: mb.floor(x=x), None),
+    "floor_div": (lambda mb, x: mb.floor_div(x=x, y=Y), None),
+    "gather": (
+        lambda mb, x: mb.gather(x=x, indices=INDICES, axis=2, validate_indices=False),
+        X[:, :, INDICES],
+    ),
+    "gelu": (lambda mb, x: mb.gelu(x=x, mode="EXACT"), None),
+    "gelu tanh": (lambda mb, x: mb.gelu(x=x, mode="TANH_APPROXIMATION"), None),
+    "greater": (lambda mb, x: mb.select(cond=mb.greater(x=x, y=Y), a=x, b=Y), None),
+    "identity": (lambda mb, x: mb.identity(x=x), None),
+    "inverse": (lambda mb, x: mb.inverse(x=mb.add(x=x, y=5.0)), None),
+    "layer_norm": (
+        lambda mb, x: mb.layer_norm(x=x, axes=[1], gamma=V, beta=V, epsilon=1e-5),
+        normalised(X, (1,)) * along_channels(V) + along_channels(V),
+    ),
+    "leaky_relu": (lambda mb, x: mb.leaky_relu(x=x, alpha=0.1), None),
+    "less_equal": (lambda mb, x: mb.cast(x=mb.less_equal(x=x, y=Y), dtype="fp32"), None),
+    "linear": (lambda mb, x: mb.linear(x=x, weight=ROWS, bias=np.ones(5, "f")), None),
+    "log": (lambda mb, x: mb.log(x=mb.add(x=x, y=3.0), epsilon=0.1), None),
+    "logical_not": (
+        lambda mb, x: mb.cast(x=mb.logical_not(x=mb.less(x=x, y=Y)), dtype="fp32"),
+        None,
+    ),
+    "matmul": (lambda mb, x: mb.matmul(x=x, y=Y, transpose_y=True), None),
+    "max_pool": (
+        lambda mb, x: mb.max_pool(x=x, **POOL, pad_type="custom", pad=[1] * 4),
+        pool(X, np.max, (1, 1), -np.inf),
+    ),
+    "max_pool ceil": (
+        lambda mb, x: mb.max_pool(x=x, **POOL, pad_type="custom", pad=ZEROS, ceil_mode=True),
+        pool(X, np.max, (0, 1), -np.inf),
+    ),
+    "max_pool same": (
+        lambda mb, x: mb.max_pool(x=x, **POOL, pad_type="same"),
+        pool(X, np.max, (0, 1), -np.inf),
+    ),
+    "maximum": (lambda mb, x: mb.maximum(x=x, y=Y), None),
+    "minimum": (lambda mb, x: mb.minimum(x=x, y=Y), None),
+    "mod": (lambda mb, x: mb.mod(x=x, y=Y), None),
+    "mul": (lambda mb, x: mb.mul(x=x, y=Y), None),
+    "pad": (lambda mb, x: mb.pad(x=x, pad=[1, 0, 0, 2], constant_val=3.0), None),
+    "pad reflect": (lambda mb, x: mb.pad(x=x, pad=[1, 0, 0, 2], mode="reflect"), None),
+    "pixel_shuffle": (
+        lambda mb, x: mb.pixel_shuffle(x=mb.concat(values=[x, x, x, x], axis=1), upscale_factor=2),
+        np.concatenate([X] * 4, 1)
+        .reshape(1, 3, 2, 2, 6, 6)
+        .transpose(0, 1, 4, 2, 5, 3)
+        .reshape(1, 3, 12, 12),
+    ),
+    "pow": (lambda mb, x: mb.pow(x=Y, y=x), None),
+    "prelu": (
+        lambda mb, x: mb.prelu(x=x, alpha=V),
+        np.where(X > 0, X, X * along_channels(V)),
+    ),
+    "quantize": (
+        lambda mb, x: mb.dequantize(
+            input=mb.quantize(
+                input=x, scale=np.float32(0.01), zero_point=np.int8(20), output_dtype="int8"
+            ),
+            scale=np.float32(0.01),
+            zero_point=np.int8(20),
+        ),
+        quantized(X, np.float32(0.01), 20),
+    ),
+    "quantize by channel": (
+        lambda mb, x: mb.dequantize(
+            input=mb.quantize(input=x, scale=V / 50, output_dtype="int8", axis=1),
+            scale=V / 50,
+            axis=1,
+        ),
+        quantized(X, along_channels(V / 50), 0),
+    ),
+    "real_div": (lambda mb, x: mb.real_div(x=x, y=Y), None),
+    "reduce_argmax": (
+        lambda mb, x: mb.cast(x=mb.reduce_argmax(x=x, axis=1, keep_dims=True), dtype="fp32"),
+        None,
+    ),
+    "reduce_l2_norm": (lambda mb, x: mb.reduce_l2_norm(x=x, axes=[1, 2]), None),
+    "reduce_log_sum_exp": (lambda mb, x: mb.reduce_log_sum_exp(x=x, axes=[1]), None),
+    "reduce_max": (lambda mb, x: mb.reduce_max(x=x, axes=[2, 3], keep_dims=True), None),
+    "reduce_mean": (lambda mb, x: mb.reduce_mean(x=x, axes=[-2, -1]), None),
+    "reduce_min": (lambda mb, x: mb.reduce_min(x=x, axes=[1]), None),
+    "reduce_prod": (lambda mb, x: mb.reduce_prod(x=x, axes=[1, 2]), None),
+    "reduce_sum": (lambda mb, x: mb.reduce_sum(x=x, axes=[0, 3]), None),
+    "relu": (lambda mb, x: mb.relu(x=x), None),
+    "relu6": (lambda mb, x: mb.relu6(x=mb.mul(x=x, y=5.0)), None),
+    "reshape": (lambda mb, x: mb.reshape(x=x, shape=[0, -1, 4]), None),
+    "reverse": (lambda mb, x: mb.reverse(x=x, axes=[1, 3]), X[:, ::-1, :, ::-1]),
+    "round": (lambda mb, x: mb.round(x=x), None),
+    "rsqrt": (lambda mb, x: mb.rsqrt(x=mb.square(x=x), epsilon=0.5), None),
+    "sigmoid": (lambda mb, x: mb.sigmoid(x=x), None),
+    "sigmoid_hard": (lambda mb, x: mb.sigmoid_hard(x=x, alpha=0.3, beta=0.4), None),
+    "sign": (lambda mb, x: mb.sign(x=x), None),
+    "silu": (lambda mb, x: mb.silu(x=x), X / (1 + np.exp(-X))),
+    "slice_by_index": (
+        lambda mb, x: mb.slice_by_index(
+            x=x,
+            begin=[0, 1, 2, 0],
+            end=[1, 2, -1, 6],
+            stride=[1, 1, 2, 1],
+            begin_mask=[True, False, False, False],
+            end_mask=[False, False, False, True],
+            squeeze_mask=[False, True, False, False],
+        ),
+        None,
+    ),
+    "slice_by_size": (
+        lambda mb, x: mb.slice_by_size(x=x, begin=[0, 1, 2, 0], size=[1, 2, -1, 3]),
+        None,
+    ),
+    "softmax": (lambda mb, x: mb.softmax(x=x, axis=1), None),
+    "softplus": (lambda mb, x: mb.softplus(x=x), None),
+    "split": (
+        lambda mb, x: mb.concat(
+            values=list(reversed(mb.split(x=x, split_sizes=[2, 4], axis=3))), axis=3
+        ),
+        None,
+    ),
+    "split evenly": (
+        lambda mb, x: mb.concat(values=list(reversed(mb.split(x=x, num_splits=3, axis=1))), axis=1),
+        None,
+    ),
+    "sqrt": (lambda mb, x: mb.sqrt(x=mb.abs(x=x)), None),
+    "square": (lambda mb, x: mb.square(x=x), None),
+    "squeeze": (lambda mb, x: mb.squeeze(x=mb.reshape(x=x, shape=[1, 1, 108])), None),
+    "stack": (lambda mb, x: mb.stack(values=[x, Y], axis=2), None),
+    "sub": (lambda mb, x: mb.sub(x=x, y=Y), None),
+    "tanh": (lambda mb, x: mb.tanh(x=x), None),
+    "threshold": (lambda mb, x: mb.threshold(x=x, alpha=0.3), None),
+    "tile": (lambda mb, x: mb.tile(x=x, reps=[1, 2, 1, 3]), None),
+    "transpose": (lambda mb, x: mb.transpose(x=x, perm=[0, 2, 3, 1]), None),
+}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Runs all cases in one package; case → (found, expected)."""
+    import torch
+
+    from runtimes.coremltools_import import import_coremltools
+    from runtimes.mil_program import load_program
+
+    coremltools = import_coremltools()
+    from coremltools.converters.mil.mil import Builder
+
+    expected: dict[str, np.ndarray] = {}
+
+    @Builder.program(
+        input_specs=[Builder.TensorSpec(X.shape)], opset_version=coremltools.target.iOS17
+    )
+    def program(x: Any) -> Any:
+        outputs = []
+        for number, (name, (build, definition)) in enumerate(CASES.items()):
+            outputs.append(Builder.identity(x=build(Builder, x), name=f"case{number}"))
+            meant = definition if definition is not None else build(Builder, X).val
+            assert meant is not None, f"coremltools cannot compute {name}; define it here"
+            expected[name] = np.asarray(meant)
+        return tuple(outputs)
+
+    path = tmp_path_factory.mktemp("mil") / "cases.mlpackage"
+    coremltools.convert(
+        program,
+        compute_precision=coremltools.precision.FLOAT32,
+        minimum_deployment_target=coremltools.target.iOS17,
+        # the passes would replace some of the operations that are to be tested
+        pass_pipeline=coremltools.PassPipeline.EMPTY,
+        skip_model_load=True,
+    ).save(str(path))
+    loaded = load_program(path)
+    used = {step.operation for step in loaded.steps}
+    missing = {name.split()[0] for name in CASES} - used
+    assert not missing, f"the package holds no {missing}"
+    found = loaded.run(torch.from_numpy(X))
+    return {
+        name: (found[f"case{number}"].numpy(), expected[name]) for number, name in enumerate(CASES)
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_operation_computes_what_it_means(
+    ran: dict[str, tuple[np.ndarray, np.ndarray]], case: str
+) -> None:
+    found, expected = ran[case]
+    assert found.shape == expected.shape
+    assert np.allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_fp16_rounds_and_overflows_as_on_a_phone(tmp_path: Path) -> None:
+    found = _run(
+        tmp_path,
+        lambda mb, x: mb.add(x=mb.mul(x=x, y=np.float16(1)), y=np.float16(1)),
+        np.array([2048.0, 65504.0, 0.1], np.float32),
+    )
+    assert found[0] == 2048.0  # 2049 is no fp16 number
+    assert np.isinf(_run(tmp_path, lambda mb, x: mb.mul(x=x, y=np.float16(2)), found)[1])
+    assert found[2] == np.float32(np.float16(np.float16(0.1) + np.float16(1)))
+
+
+def test_an_unknown_operation_is_named_with_those_that_are_known(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"does not know cumsum\..*conv.*macOS"):
+        _run(tmp_path, lambda mb, x: mb.cumsum(x=x, axis=0), np.zeros(3, np.float32))
+
+
+def test_quantized_and_palettized_weights_are_unpacked(tiny: Tiny, tmp_path: Path) -> None:
+    from runtimes.coremltools_import import import_coremltools
+    from runtimes.metadata import embed_contract
+    from runtimes.session import open_model
+
+    coremltools = import_coremltools()
+    optimize = coremltools.optimize.coreml
+    model = coremltools.models.MLModel(str(tiny.mlpackage), skip_model_load=True)
+    linear = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=0)
+    table = optimize.OpPalettizerConfig(mode="uniform", nbits=8, weight_threshold=0)
+    images = tiny.images(2)
+    for function, config in (
+        (optimize.linear_quantize_weights, linear),
+        (optimize.palettize_weights, table),
+    ):
+        smaller = function(model, optimize.OptimizationConfig(config))
+        path = tmp_path / f"{function.__name__}.mlpackage"
+        smaller.save(str(path))
+        embed_contract(path, tiny.contract)
+        answer = open_model(path).predict(images)
+        difference = np.abs(answer.probabilities - tiny.expected(images)[0]).max()
+        assert 1e-5 < difference < 0.02
+
+
+def test_an_image_input_in_bgr_gets_its_colours_in_that_order(
+    tiny: Tiny, copy_of: Callable[[Path], Path]
+) -> None:
+    from runtimes.coreml_metadata import specification_file
+    from runtimes.coremltools_import import import_coremltools
+    from runtimes.session import open_model
+
+    path = copy_of(tiny.mlpackage)
+    coremltools = import_coremltools()
+    specification = coremltools.utils.load_spec(str(path))
+    image = specification.description.input[0].type.imageType
+    image.colorSpace = image.ColorSpace.Value("BGR")
+    specification_file(path).write_bytes(specification.SerializeToString())
+    images = tiny.images(1)
+    turned = np.ascontiguousarray(images[..., ::-1])
+    answer = open_model(path).predict(turned)
+    assert np.array_equal(
+        answer.probabilities, open_model(tiny.mlpackage).predict(images).probabilities
+    )
+    assert answer.cam.shape == (1, SIDE // 2, SIDE // 2, 3)
+
+
+def _run(folder: Path, build: Callable[[Any, Any], Any], x: np.ndarray) -> np.ndarray:
+    import torch
+
+    from runtimes.coremltools_import import import_coremltools
+    from runtimes.mil_program import load_program
+
+    coremltools = import_coremltools()
+    from coremltools.converters.mil.mil import Builder, types
+
+    @Builder.program(
+        input_specs=[Builder.TensorSpec(x.shape, dtype=types.fp16)],
+        opset_version=coremltools.target.iOS16,
+    )
+    def program(x: Any) -> Any:
+        return build(Builder, x)
+
+    path = folder / "one.mlpackage"
+    coremltools.convert(
+        program,
+        minimum_deployment_target=coremltools.target.iOS16,
+        pass_pipeline=coremltools.PassPipeline.EMPTY,
+        skip_model_load=True,
+    ).save(str(path))
+    (found,) = load_program(path).run(torch.from_numpy(x)).values()
+    return found.numpy()
