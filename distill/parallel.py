@@ -63,18 +63,23 @@ def with_global_batchnorm(module: nn.Module) -> nn.Module:
     """
     if rank_and_world()[1] == 1:
         return module
-    if next(module.parameters()).is_cuda:
+    if any(parameter.is_cuda for parameter in module.parameters()):
         return nn.SyncBatchNorm.convert_sync_batchnorm(module)
-    for name, child in module.named_children():
-        if type(child) is nn.BatchNorm2d:
-            replacement = _GlobalBatchNorm2d(
-                child.num_features, child.eps, child.momentum, child.affine
-            )
-            replacement.load_state_dict(child.state_dict())
-            setattr(module, name, replacement)
-        else:
-            with_global_batchnorm(child)
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if type(child) is nn.BatchNorm2d:
+                replacement = _GlobalBatchNorm2d(
+                    child.num_features, child.eps, child.momentum, child.affine
+                )
+                replacement.load_state_dict(child.state_dict())
+                setattr(parent, name, replacement)
     return module
+
+
+def wait_for_all() -> None:
+    """Returns when every process has come this far, for example after one wrote a file."""
+    if rank_and_world()[1] > 1:
+        dist.barrier()
 
 
 class _Gather(torch.autograd.Function):

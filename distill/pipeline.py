@@ -15,6 +15,7 @@ from distill.device import to_channels_last
 from distill.finish import STUDENT_FILE, TEACHER_FILE, finish_student, finish_teacher
 from distill.head import load_head, train_head
 from distill.models import Classifier
+from distill.parallel import wait_for_all
 from distill.recipes import Recipe, Stage, write_recipe
 from distill.splits import write_split
 from distill.tasks import FrozenTeacher, StudentTask, TeacherTask
@@ -74,6 +75,7 @@ def train_teacher(recipe: Recipe, places: Places, context: Context) -> tuple[Cla
         task = TeacherTask(initial.model, weight)
         train(task, stage, folder, context)
         finish_teacher(task.model, recipe, context, folder, initial.source)
+        wait_for_all()
     model, size = load_teacher(folder, recipe.pair.teacher, context)
     to_channels_last(model, device)
     return model, size

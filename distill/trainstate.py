@@ -148,7 +148,7 @@ def load_state(
         best_epoch=about["best_epoch"],
         best_weights={key: value.to(device) for key, value in parts["best"].items()},
         epochs_waited=about["epochs_waited"],
-        sums={key: value.to(device) for key, value in parts["sum"].items()},
+        sums={key: parts["sum"][key].to(device) for key in about["counts"]},
         counts=about["counts"],
     )
 

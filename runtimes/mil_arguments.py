@@ -96,14 +96,19 @@ TORCH_TYPES: dict[str, torch.dtype] = {
     "int16": torch.int16,
     "uint16": torch.int32,
     "int32": torch.int32,
+    "uint32": torch.int64,
+    "int64": torch.int64,
+    "uint64": torch.int64,
     "bool": torch.bool,
 }
 
 
 def as_type(value: Tensor, mil_type: str) -> Tensor:
     """Returns the tensor with the precision of a MIL type; fp16 is rounded and kept in float32."""
-    if mil_type not in TORCH_TYPES:
-        raise UnsupportedError(f"the type {mil_type}")
     if mil_type == "fp16":
         return value.to(torch.float16).to(torch.float32)
-    return value.to(TORCH_TYPES[mil_type])
+    if mil_type in TORCH_TYPES:
+        return value.to(TORCH_TYPES[mil_type])
+    if mil_type.startswith(("int", "uint")):  # of fewer than eight bits
+        return value.to(torch.int32)
+    raise UnsupportedError(f"the type {mil_type}")

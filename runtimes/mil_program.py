@@ -19,7 +19,7 @@ from torch import Tensor
 from runtimes.coreml_metadata import specification_file
 from runtimes.coremltools_import import import_coremltools
 from runtimes.errors import InputError
-from runtimes.mil_arguments import Arguments, Operator, Value, as_type
+from runtimes.mil_arguments import Arguments, Operator, UnsupportedError, Value, as_type
 from runtimes.mil_elementwise import ELEMENTWISE
 from runtimes.mil_layers import LAYERS
 from runtimes.mil_tensors import TENSORS
@@ -113,6 +113,11 @@ def load_program(package: Path) -> MilProgram:
         return _compile(package, program.functions["main"], specification)
     except InputError:
         raise
+    except UnsupportedError as error:
+        raise InputError(
+            f"{package}: the MIL evaluator does not know {error}. Run this package on macOS, "
+            "where Core ML itself is used."
+        ) from error
     except Exception as error:
         raise InputError(
             f"{package}: the Core ML package is damaged ({type(error).__name__}: "
@@ -141,14 +146,17 @@ def _compile(package: Path, function: Any, specification: Any) -> MilProgram:
     }
     color_space = specification.description.input[0].type.imageType.ColorSpace
     image = specification.description.input[0].type.imageType
+    steps = _steps(pending, constants, keep={name, *outputs})
+    lists = (names for step in steps for names in step.wanted_lists.values())
+    looked_up = {*outputs, *(key for names in lists for key in names)}
     return MilProgram(
         input_name=name,
         input_type=_type_name(variable),
         input_shape=tuple(int(side) for side in variable.shape),
         output_shapes=outputs,
         blue_first=image.colorSpace == color_space.Value("BGR"),
-        steps=_steps(pending, constants, keep={name, *outputs}),
-        constants={key: constants[key] for key in outputs if key in constants},
+        steps=steps,
+        constants={key: constants[key] for key in looked_up if key in constants},
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from train_tiny import STAGE, train_tiny
+from train_tiny import SHORT, STAGE, train_tiny
 
 from distill.dataset import Dataset, prepare_dataset
 from distill.recipes import Phase, Stage
@@ -50,15 +50,10 @@ def test_training_lowers_the_loss(whole) -> None:  # type: ignore[no-untyped-def
     assert rows[1]["loss"] < rows[0]["loss"]
 
 
-def test_a_state_of_other_settings_is_refused(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import train_tiny as module
-
+def test_a_state_of_other_settings_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     assert train_tiny(dataset, tmp_path, stop_after=1) is None
-    monkeypatch.setattr(module, "STAGE", Stage(**{**vars(STAGE), "lr": 0.1}))
     with pytest.raises(InputError, match="other settings"):
-        train_tiny(dataset, tmp_path)
+        train_tiny(dataset, tmp_path, stage=Stage(**{**vars(STAGE), "lr": 0.1}))
 
 
 def test_a_truncated_state_is_refused_by_name(dataset: Dataset, tmp_path: Path) -> None:
@@ -73,7 +68,7 @@ def test_two_processes_give_the_losses_of_one(sample: Path, tmp_path: Path) -> N
     script = Path(__file__).parent / "train_tiny.py"
     cache = tmp_path / "cache"
     dataset = prepare_dataset(sample, 32, cache_folder=cache)
-    train_tiny(dataset, tmp_path / "one", dropout=0.0)
+    train_tiny(dataset, tmp_path / "one", dropout=0.0, stage=SHORT)
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     done = subprocess.run(
         [sys.executable, *words, str(sample), str(cache), str(tmp_path / "two")],
@@ -84,12 +79,12 @@ def test_two_processes_give_the_losses_of_one(sample: Path, tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr[-2000:]
     one, two = (read_log(tmp_path / name / "log.jsonl") for name in ("one", "two"))
-    assert len(one) == len(two) == 3
+    assert len(one) == len(two) == 2
     for row, other in zip(one, two, strict=True):
         assert set(row["terms"]) == set(other["terms"])
         for name, value in row["terms"].items():
-            assert other["terms"][name] == pytest.approx(value, rel=2e-3), (row["epoch"], name)
-        assert other["validation"] == pytest.approx(row["validation"], rel=2e-2)
+            assert other["terms"][name] == pytest.approx(value, rel=2e-4), (row["epoch"], name)
+        assert other["validation"] == pytest.approx(row["validation"], rel=1e-2)
 
 
 def test_phases_are_cut_into_epochs_with_fractions() -> None:

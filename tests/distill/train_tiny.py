@@ -25,6 +25,7 @@ STAGE = Stage(
     warmup=0.2,
     select="balanced_accuracy",
 )
+SHORT = Stage(phases=(Phase(0.25, 32, 8, views=4), Phase(0.25, 48, 8, views=1)), lr=0.01)
 
 
 class StopAfter(Deadline):
@@ -42,7 +43,11 @@ class StopAfter(Deadline):
 
 
 def train_tiny(
-    dataset: Dataset, folder: Path, stop_after: int | None = None, dropout: float = 0.2
+    dataset: Dataset,
+    folder: Path,
+    stop_after: int | None = None,
+    dropout: float = 0.2,
+    stage: Stage = STAGE,
 ) -> StudentTask | None:
     """Returns the trained task, or None if it was stopped."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +65,7 @@ def train_tiny(
         provenance={},
     )
     try:
-        train(task, STAGE, folder, context)
+        train(task, stage, folder, context)
     except Stopped:
         return None
     return task
@@ -70,4 +75,5 @@ if __name__ == "__main__":
     data, cache, out = map(Path, sys.argv[1:4])
     torch.set_num_threads(1)
     with process_group(torch.device("cpu")):
-        train_tiny(prepare_dataset(data, 32, cache_folder=cache), out, dropout=0.0)
+        found = prepare_dataset(data, 32, cache_folder=cache)
+        train_tiny(found, out, dropout=0.0, stage=SHORT)
