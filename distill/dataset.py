@@ -30,6 +30,7 @@ class Dataset:
     cache: Cache
     source: Path
     images: str
+    skip_unmatched: bool = False
 
     def rows(self, side: str) -> np.ndarray:
         """Cache rows (int64) of "train", "validation" or "test"."""
@@ -81,13 +82,14 @@ def prepare_dataset(
     fold: int = 2,
     cache_folder: Path = CACHE_FOLDER,
     skip_unreadable: bool = False,
+    skip_unmatched: bool = False,
 ) -> Dataset:
     """Reads, splits and decodes a data set; the cache is built once and found again later.
 
     Raises:
         InputError: see `read_index`, `make_split` and `build_cache`.
     """
-    index = read_index(data, images)
+    index = read_index(data, images, skip_unmatched=skip_unmatched)
     split = make_split(index, protocol, seed, fold)
     cache = build_cache(
         index,
@@ -95,7 +97,7 @@ def prepare_dataset(
         cache_size,
         skip_unreadable=skip_unreadable,
     )
-    return Dataset(index, split, cache, Path(data), images)
+    return Dataset(index, split, cache, Path(data), images, skip_unmatched)
 
 
 def describe_dataset(run: Path, dataset: Dataset, cache_folder: Path) -> None:
@@ -107,6 +109,7 @@ def describe_dataset(run: Path, dataset: Dataset, cache_folder: Path) -> None:
         "cache_size": dataset.cache.size,
         "index_sha256": dataset.index.sha256,
         "skipped": list(dataset.cache.skipped),
+        "skip_unmatched": dataset.skip_unmatched,
     }
     write_json(run / "data.json", about)
 
@@ -127,13 +130,14 @@ def open_dataset(run: Path, data: Path | None = None) -> Dataset:
         where = Path(data or about["data"])
         images, size = about["images"], int(about["cache_size"])
         known, skipped = about["index_sha256"], about["skipped"]
+        unmatched = bool(about["skip_unmatched"])
         folder = Path(about["cache_folder"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{about_path} does not say which data set the run used ({error}). "
             "Give a run folder that `python -m distill train` wrote, or pass --data."
         ) from error
-    index = read_index(where, images)
+    index = read_index(where, images, skip_unmatched=unmatched)
     if index.sha256 != known:
         raise InputError(
             f"{where} is not the data set that {run} was trained on: its index hashes to "
@@ -142,7 +146,7 @@ def open_dataset(run: Path, data: Path | None = None) -> Dataset:
     cache = build_cache(
         index, _cache_path(folder, index, size), size, skip_unreadable=bool(skipped)
     )
-    return Dataset(index, read_split(run / "split.json"), cache, where, images)
+    return Dataset(index, read_split(run / "split.json"), cache, where, images, unmatched)
 
 
 def to_device(dataset: Dataset, device: torch.device) -> DeviceImages:

@@ -45,10 +45,12 @@ class MilProgram:
 
     Attributes:
         input_name: name of the one input.
+        input_type: its MIL type, for example "fp32".
         input_shape: its shape, channels first as Core ML's images are, or channels last.
         output_shapes: output name → shape.
-        image_side: (H, W) in pixels.
         blue_first: whether the input image is BGR.
+        steps: the operations in order.
+        constants: values that are looked up by name while it runs.
     """
 
     input_name: str

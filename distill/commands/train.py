@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--time-budget", type=_seconds, metavar="9m", help="stop cleanly after this time")
     add("--resume", action="store_true", help="go on with an unfinished run")
     add("--skip-unreadable", action="store_true", help="leave out images that cannot be read")
+    add("--skip-unmatched", action="store_true", help="leave out labels without an image")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
             fold=args.fold,
             cache_folder=args.cache_dir,
             skip_unreadable=args.skip_unreadable,
+            skip_unmatched=args.skip_unmatched,
         )
         for warning in dataset.index.warnings:
             note(warning)

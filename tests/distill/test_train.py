@@ -83,7 +83,7 @@ def test_two_processes_give_the_losses_of_one(sample: Path, tmp_path: Path) -> N
     for row, other in zip(one, two, strict=True):
         assert set(row["terms"]) == set(other["terms"])
         for name, value in row["terms"].items():
-            assert other["terms"][name] == pytest.approx(value, rel=2e-4), (row["epoch"], name)
+            assert other["terms"][name] == pytest.approx(value, rel=1e-3), (row["epoch"], name)
         assert other["validation"] == pytest.approx(row["validation"], rel=1e-2)
 
 

@@ -1,0 +1,114 @@
+"""The main job in small: teacher, head and student from the command line to a finished run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from distill.checkpoint import load_classifier
+from distill.commands.train import _seconds
+from distill.dataset import open_dataset
+from runtimes.contract import Contract
+
+BUDGET = """
+name: tiny
+purpose: test
+cache: 40
+evaluation_size: 64
+teacher:
+  phases: [{epochs: 1, size: 40, batch: 32}]
+  lr: 0.01
+  weights: random
+head: {epochs: 2, batch: 16, size: 40, images: 40, milestones: [1]}
+student:
+  phases: [{epochs: 0.5, size: 40, batch: 16, views: 4}, {epochs: 0.4, size: 64, batch: 16}]
+  lr: 0.01
+  schedule: cosine
+  weights: random
+"""
+PAIR = "shufflenet_v2_x1_0:shufflenet_v2_x0_5"
+
+
+def _train(folder: Path, sample: Path, *more: str, recipe: str = "ssd_kd"):  # type: ignore[no-untyped-def]
+    (folder / "tiny.yaml").write_text(BUDGET)
+    words = ["-m", "distill", "train", recipe, "--data", str(sample), "--out", str(folder / "run")]
+    words += ["--budget", str(folder / "tiny.yaml"), "--pair", PAIR, *more]
+    words += ["--cache-dir", str(folder / "cache")]
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def finished(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pipeline")
+    done = _train(folder, sample)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def test_a_run_leaves_student_contract_metrics_curves_and_split(finished: Path) -> None:
+    run = finished / "run"
+    for name in ("recipe.yaml", "split.json", "data.json", "log.jsonl", "curves.png"):
+        assert (run / name).stat().st_size > 0, name
+    assert load_classifier(run / "student.safetensors").architecture == "shufflenet_v2_x0_5"
+    contract = Contract.from_json((run / "contract.json").read_text(), "contract")
+    assert contract.training.synthetic
+    assert "synthetic" in contract.training.data
+    assert contract.preprocessing.effective_resolution == 40
+    assert contract.preprocessing.size == 64
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["split"]["sha256"] == contract.training.split_sha256
+    assert metrics["synthetic"] is True
+    assert not (run / "state.safetensors").exists()
+
+
+def test_the_data_set_of_a_run_opens_again(finished: Path) -> None:
+    dataset = open_dataset(finished / "run")
+    assert not set(dataset.groups("train")) & set(dataset.groups("test"))
+
+
+def test_a_finished_run_is_not_trained_over(finished: Path, sample: Path) -> None:
+    before = (finished / "run" / "student.safetensors").read_bytes()
+    done = _train(finished, sample)
+    assert done.returncode == 2
+    assert "finished run" in done.stderr
+    assert (finished / "run" / "student.safetensors").read_bytes() == before
+
+
+def test_a_teacher_of_another_split_is_refused(finished: Path, sample: Path) -> None:
+    teacher = str(finished / "run" / "teacher")
+    done = _train(
+        finished, sample, "--teacher", teacher, "--seed", "5", "--out", str(finished / "other")
+    )
+    assert done.returncode == 2
+    assert "another split" in done.stderr
+
+
+def test_a_teacher_of_another_architecture_is_refused(finished: Path, sample: Path) -> None:
+    teacher = str(finished / "run" / "teacher")
+    pair = "resnet18:shufflenet_v2_x0_5"
+    out = str(finished / "third")
+    done = _train(finished, sample, "--teacher", teacher, "--pair", pair, "--out", out)
+    assert done.returncode == 2
+    assert "shufflenet_v2_x1_0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_time_budget_stops_cleanly_and_resume_is_asked_for(sample: Path, tmp_path: Path) -> None:
+    done = _train(tmp_path, sample, "--time-budget", "0.01s", recipe="no_kd")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "--resume" in done.stderr
+    again = _train(tmp_path, sample, recipe="no_kd")
+    assert again.returncode == 2
+    assert "unfinished run" in again.stderr
+    last = _train(tmp_path, sample, "--resume", recipe="no_kd")
+    assert last.returncode == 0, last.stderr[-2000:]
+    assert (tmp_path / "run" / "student.safetensors").exists()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("9m", 540), ("1.5h", 5400)])
+def test_time_budgets_are_read(text: str, seconds: float) -> None:
+    assert _seconds(text) == seconds

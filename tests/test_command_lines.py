@@ -1,0 +1,51 @@
+"""Every command explains itself, quickly."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+PROGRAMS = ("distill", "export", "runtimes", "benchmarks")
+
+
+def _help(*words: str) -> tuple[str, float]:
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--help"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, time.monotonic() - started
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_verb_has_help_with_examples_and_imports_nothing_heavy(program: str) -> None:
+    text, _ = _help(program)
+    verbs = re.findall(r"^    ([a-z-]+) ", text, re.MULTILINE)
+    assert verbs
+    for verb in verbs:
+        shown, _ = _help(program, verb)
+        assert f"python -m {program} {verb}" in shown, verb
+        script = (
+            "import sys, runpy; sys.argv = ['x', sys.argv[1], '--help']\n"
+            f"try: runpy.run_module('{program}', run_name='__main__')\n"
+            "except SystemExit: pass\n"
+            "heavy = {'torch', 'onnx', 'coremltools', 'sklearn', 'matplotlib', 'litert_torch'}\n"
+            "print('heavy:', heavy & set(sys.modules))"
+        )
+        done = subprocess.run([sys.executable, "-c", script, verb], capture_output=True, text=True)
+        assert "heavy: set()" in done.stdout, (verb, done.stdout[-200:])
+
+
+def test_help_answers_within_a_second() -> None:
+    assert min(_help("distill", "train")[1] for _ in range(3)) < 1.0
+
+
+def test_unknown_verb_is_an_error_that_lists_the_verbs() -> None:
+    words = [sys.executable, "-m", "distill", "trian"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "train" in done.stderr
