@@ -130,7 +130,7 @@ def open_dataset(run: Path, data: Path | None = None) -> Dataset:
         where = Path(data or about["data"])
         images, size = about["images"], int(about["cache_size"])
         known, skipped = about["index_sha256"], about["skipped"]
-        unmatched = bool(about["skip_unmatched"])
+        unmatched = bool(about.get("skip_unmatched", False))
         folder = Path(about["cache_folder"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

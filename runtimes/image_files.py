@@ -94,7 +94,7 @@ def check_zip_entry(path: Path, entry: zipfile.ZipInfo) -> None:
     parts = PurePosixPath(entry.filename.replace("\\", "/"))
     # the upper half of external_attr is the Unix mode of the file that was packed
     link = stat.S_ISLNK(entry.external_attr >> 16)
-    if  ".." in parts.parts or parts.parts[:1] == ("~",) or link:
+    if parts.is_absolute() or ".." in parts.parts or parts.parts[:1] == ("~",) or link:
         what = "a link" if link else "a path that leads out of the archive"
         raise InputError(
             f"{path}: the entry '{entry.filename[:200]}' is {what}; such archives are refused. "

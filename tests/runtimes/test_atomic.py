@@ -1,0 +1,92 @@
+"""Writes happen whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runtimes.atomic import replacing_file, replacing_folder, write_json, write_text
+from runtimes.errors import InputError
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), replacing_file(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["figures.json"]
+
+
+def test_a_failed_folder_leaves_the_old_folder(tmp_path: Path) -> None:
+    path = tmp_path / "cache"
+    with replacing_folder(path) as temporary:
+        (temporary / "a").write_text("old")
+    with pytest.raises(RuntimeError), replacing_folder(path) as temporary:
+        (temporary / "b").write_text("new")
+        raise RuntimeError
+    assert _names(path) == ["a"]
+    with replacing_folder(path) as temporary:
+        (temporary / "b").write_text("new")
+    assert _names(path) == ["b"]
+    assert _names(tmp_path) == ["cache"]
+
+
+def test_a_full_disk_is_named_with_its_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    write_text(path, "old")
+    with (
+        pytest.raises(InputError, match=r"figures\.json: the disk is full.*unchanged"),
+        replacing_file(path) as temporary,
+    ):
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_text() == "old"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_the_system_s_own_error_of_a_full_disk_is_understood(tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    with (
+        pytest.raises(InputError, match="the disk is full"),
+        replacing_file(tmp_path / "x"),
+        full.open("w") as stream,
+    ):
+        stream.write("no room")
+
+
+def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "x.json", {"accuracy": float("nan")})
+    assert _names(tmp_path) == []
+
+
+def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    write_text(path, "old")
+    script = (
+        "import sys, time; from pathlib import Path; from runtimes.atomic import replacing_file\n"
+        "with replacing_file(Path(sys.argv[1])) as t:\n"
+        "    t.write_text('half'); print('writing', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(0.05)
+    assert path.read_text() == "old"
