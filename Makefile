@@ -23,6 +23,7 @@ DEV := $(VENV)/.dev
 
 .PHONY: help setup sample distill export test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 help: ## list all targets
@@ -52,7 +53,7 @@ doctor: $(TRAIN) ## say what is installed, what can run here and what is missing
 	$(BIN)/python -m distill doctor
 
 bench-training: $(TRAIN) ## images per second of the training loop beside the bare networks
-	$(BIN)/python -m benchmarks training
+	$(BIN)/python -m benchmarks training --floor 0.85
 
 clean: ## remove the synthetic sample and what was trained and exported from it
 	rm -rf $(SAMPLE) runs/$(RECIPE)-sample artifacts/$(RECIPE)-sample
@@ -61,6 +62,7 @@ clean: ## remove the synthetic sample and what was trained and exported from it
 $(RUN)/student.safetensors: | $(TRAIN) $(if $(DATA),,$(SAMPLE)/labels.csv)
 	$(BIN)/python -m distill train $(RECIPE) --data $(SOURCE) --out $(RUN) --budget $(BUDGET) --resume \
 	  $(if $(PAIR),--pair $(PAIR)) $(if $(WEIGHTS),--weights-dir $(WEIGHTS)) $(if $(TIME),--time-budget $(TIME))
+	@test -f $@ || { echo "$(RUN) is not finished; the same command goes on."; exit 1; }
 
 $(SAMPLE)/labels.csv: | $(TRAIN)
 	$(BIN)/python -m distill sample $(SAMPLE)

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from distill.augment import Augmentation, make_views
+from distill.augment import Augmentation
+from distill.dataset import DeviceImages
 from distill.device import to_channels_last
 from distill.models import build_classifier, normalise
 from distill.provenance import provenance
-from distill.recipes import Method, Pair
+from distill.recipes import Method, Pair, Phase, Stage
 from distill.tasks import FrozenTeacher, ProjectionHead, StudentTask
+from distill.train import Context, draw_views, training_step
+from distill.trainstate import TrainState
 
 _CLASSES = 8
 _IMAGES = 512
@@ -84,21 +87,19 @@ def measure_training(
     to_channels_last(task, device).train()
     forward = torch.compile(task) if compiled else task
     optimizer = torch.optim.SGD(task.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-3)
-    pixels = torch.randint(0, 256, (_IMAGES, 3, cache, cache), dtype=torch.uint8).to(device)
-    target = torch.randint(0, _CLASSES, (batch,)).to(device)
+    stage = Stage(phases=(Phase(1, size, batch, views),), lr=1e-3)
+    context = _context(cache, precision, device)
+    rows = torch.arange(_IMAGES, device=device)
+    target = torch.randint(0, _CLASSES, (_IMAGES,)).to(device)
     ready = normalise(torch.rand(batch * views, 3, size, size) * 255).to(device)
     ready = ready.contiguous(memory_format=torch.channels_last)
     enabled = precision != torch.float32
+    state = TrainState()
 
     def loop_step(number: int) -> None:
-        generator = torch.Generator(device).manual_seed(number)
-        chosen = torch.randint(0, _IMAGES, (batch,), generator=generator, device=device)
-        drawn = make_views(pixels[chosen], size, views, Augmentation(), generator)
-        with torch.autocast(device.type, precision, enabled=enabled):
-            terms = forward(drawn, target)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
-        optimizer.step()
+        chosen = _batch_rows(number, batch, rows)
+        drawn = draw_views(rows[chosen], stage.phases[0], (0, 0, number), context)
+        state.count(training_step(forward, optimizer, drawn, target[chosen], stage, context))
 
     def bare_step(number: int) -> None:
         with torch.autocast(device.type, precision, enabled=enabled):
@@ -137,6 +138,18 @@ def measure_training(
         share_high=float(np.quantile(ratios, 0.975)),
         pairs=len(times),
     )
+
+
+def _batch_rows(number: int, batch: int, rows: torch.Tensor) -> torch.Tensor:
+    """A batch of places that moves through the images from step to step."""
+    return (torch.arange(batch, device=rows.device) + number * batch) % len(rows)
+
+
+def _context(cache: int, precision: torch.dtype, device: torch.device) -> Context:
+    """The loop's surroundings with random pixels; there is no data set behind them."""
+    pixels = torch.randint(0, 256, (_IMAGES, cache, cache, 3), dtype=torch.uint8)
+    images = DeviceImages(pixels.to(device), device)
+    return Context(None, images, Augmentation(), 0, precision)  # type: ignore[arg-type]
 
 
 def _timed(step: Any, number: int, device: torch.device) -> float:

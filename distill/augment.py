@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,11 @@ from torch import Tensor
 
 from distill.models import normalise
 
-_LUMA = (0.299, 0.587, 0.114)
+_YIQ = (
+    (0.299, 0.587, 0.114),
+    (0.595716, -0.274453, -0.321263),
+    (0.211456, -0.522591, 0.311135),
+)
 _COARSE_CELL = 0.08
 
 
@@ -159,15 +164,20 @@ def _recoloured(images: Tensor, settings: Augmentation, draw) -> Tensor:  # type
     turned = chosen & ~kind
     hue = torch.where(turned, (draw() * 2 - 1) * math.radians(settings.hue), 0.0)
     saturation = torch.where(turned, 1 + (draw() * 2 - 1) * settings.saturation, 1.0)
-    to_yiq = images.new_tensor(
-        [list(_LUMA), [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]]
-    )
+    to_yiq, to_rgb = _colour_spaces(images.device)
     cos, sin = torch.cos(hue) * saturation, torch.sin(hue) * saturation
     one, zero = torch.ones_like(hue), torch.zeros_like(hue)
     turn = torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], dim=1).view(-1, 3, 3)
-    matrix = torch.linalg.inv(to_yiq) @ turn @ to_yiq
+    matrix = to_rgb @ turn @ to_yiq
     mixed = torch.einsum("nij,njhw->nihw", matrix, images)
     return mixed + offset[:, None, None, None]
+
+
+@lru_cache
+def _colour_spaces(device: torch.device) -> tuple[Tensor, Tensor]:
+    """RGB to YIQ and back, (3, 3) each, put on the device once."""
+    to_yiq = torch.tensor(_YIQ)
+    return to_yiq.to(device), torch.linalg.inv(to_yiq).to(device)
 
 
 def _dropped(images: Tensor, settings: Augmentation, draw) -> Tensor:  # type: ignore[no-untyped-def]

@@ -31,6 +31,7 @@ class Dataset:
     source: Path
     images: str
     skip_unmatched: bool = False
+    cache_folder: Path = CACHE_FOLDER
 
     def rows(self, side: str) -> np.ndarray:
         """Cache rows (int64) of "train", "validation" or "test"."""
@@ -97,15 +98,15 @@ def prepare_dataset(
         cache_size,
         skip_unreadable=skip_unreadable,
     )
-    return Dataset(index, split, cache, Path(data), images, skip_unmatched)
+    return Dataset(index, split, cache, Path(data), images, skip_unmatched, cache_folder)
 
 
-def describe_dataset(run: Path, dataset: Dataset, cache_folder: Path) -> None:
+def describe_dataset(run: Path, dataset: Dataset) -> None:
     """Writes data.json into a run folder, for `open_dataset`."""
     about = {
         "data": str(dataset.source),
         "images": dataset.images,
-        "cache_folder": str(cache_folder),
+        "cache_folder": str(dataset.cache_folder),
         "cache_size": dataset.cache.size,
         "index_sha256": dataset.index.sha256,
         "skipped": list(dataset.cache.skipped),
@@ -146,7 +147,7 @@ def open_dataset(run: Path, data: Path | None = None) -> Dataset:
     cache = build_cache(
         index, _cache_path(folder, index, size), size, skip_unreadable=bool(skipped)
     )
-    return Dataset(index, read_split(run / "split.json"), cache, where, images, unmatched)
+    return Dataset(index, read_split(run / "split.json"), cache, where, images, unmatched, folder)
 
 
 def to_device(dataset: Dataset, device: torch.device) -> DeviceImages:

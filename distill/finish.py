@@ -79,10 +79,10 @@ def finish_teacher(
     found = evaluate_classifier(model, context, size)
     if rank_and_world()[0] != 0:
         return
-    header = {"size": str(size), "split_sha256": context.dataset.split.sha256}
-    save_classifier(folder / TEACHER_FILE, model, **header)
     _write_metrics(folder, found, recipe, context, source, size)
     draw_curves(folder / "log.jsonl", folder / "curves.png")
+    header = {"size": str(size), "split_sha256": context.dataset.split.sha256}
+    save_classifier(folder / TEACHER_FILE, model, **header)  # last: it marks the end
     _report(folder, model.architecture, found, TEACHER_FILE)
 
 
@@ -94,11 +94,11 @@ def finish_student(
     found = evaluate_classifier(model, context, size)
     if rank_and_world()[0] != 0:
         return
-    save_classifier(folder / STUDENT_FILE, model)
     contract = build_contract(recipe, context.dataset, found, folder.name)
     write_text(folder / "contract.json", contract.to_json())
     _write_metrics(folder, found, recipe, context, source, size)
     draw_curves(folder / "log.jsonl", folder / "curves.png")
+    save_classifier(folder / STUDENT_FILE, model)  # last: it marks a finished run
     _report(folder, model.architecture, found, STUDENT_FILE)
 
 

@@ -6,45 +6,79 @@ batch, the one that a turned view was made of (SSKD, cross-entropy of the raw co
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from distill import losses
 from distill.augment import make_views
-from distill.checkpoint import save_tensors
+from distill.checkpoint import load_tensors, save_tensors
 from distill.models import Classifier
+from distill.parallel import any_process, rank_and_world
 from distill.recipes import HeadStage
+from distill.settings import plain
 from distill.tasks import ProjectionHead
 from distill.train import Context, Stopped
 from runtimes.console import note, progress
-from runtimes.errors import InputError
 
 HEAD_FILE = "head.safetensors"
 _VIEWS = 4
 _IMAGES_AT_ONCE = 32
 
 
-def train_head(
+def trained_head(
     teacher: Classifier, stage: HeadStage, folder: Path, context: Context
 ) -> ProjectionHead:
-    """Trains the projection head on fixed views and writes head.safetensors.
+    """Returns the teacher's projection head: the one in its folder, or a newly trained one.
 
-    The teacher is frozen and the views are drawn once, so the features of each view are computed
-    once: `draws` sets of four views of each image, which the epochs take in turn.
+    A head that was trained for other teacher weights or with other settings is not taken. With
+    several processes the first one trains it and the others read it.
 
     Args:
         teacher: the fine-tuned teacher, on the device.
         stage: epochs, batch, learning rate and draws.
-        folder: the teacher's run folder.
+        folder: the teacher's run folder, where head.safetensors is kept.
         context: data and device.
 
     Raises:
         Stopped: the deadline passed before the head was done.
     """
+    key = _key(teacher, stage, context)
+    if not _is_kept(folder / HEAD_FILE, key) and rank_and_world()[0] == 0:
+        head = _train(teacher, stage, context)
+        stopped = head is None
+        if head is not None:
+            save_tensors(folder / HEAD_FILE, head.state_dict(), {"key": key})
+    else:
+        stopped = False
+    if any_process(stopped, context.images.device):
+        raise Stopped("stopped before the projection head was done; --resume begins it anew.")
+    tensors, _ = load_tensors(folder / HEAD_FILE)
+    head = ProjectionHead(teacher.width)
+    head.load_state_dict(tensors)
+    return head.eval().to(context.images.device)
+
+
+def _is_kept(path: Path, key: str) -> bool:
+    return path.exists() and load_tensors(path)[1].get("key") == key
+
+
+def _key(teacher: Classifier, stage: HeadStage, context: Context) -> str:
+    """Hashes what the head depends on: the teacher's weights, the settings, split and seed."""
+    digest = hashlib.sha256()
+    for name, value in sorted(teacher.state_dict().items()):
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    settings = [plain(stage), plain(context.augmentation), context.seed]
+    digest.update(json.dumps([settings, context.dataset.split.sha256]).encode())
+    return digest.hexdigest()
+
+
+def _train(teacher: Classifier, stage: HeadStage, context: Context) -> ProjectionHead | None:
+    """Trains the head on fixed views, whose features are computed once; None if it was stopped."""
     device = context.images.device
     torch.manual_seed(context.seed)
     head = ProjectionHead(teacher.width).to(device)
@@ -53,6 +87,8 @@ def train_head(
         order = np.random.Generator(np.random.PCG64([context.seed])).permutation(len(rows))
         rows = rows[np.sort(order[: stage.images])]
     features = _features(teacher.eval(), stage, rows, context)
+    if features is None:
+        return None
     optimizer = torch.optim.SGD(head.parameters(), lr=stage.lr, momentum=0.9, weight_decay=1e-4)
     steps = max(1, len(rows) // stage.batch)
     loss = torch.zeros(())
@@ -74,32 +110,16 @@ def train_head(
                 optimizer.step()
                 bar.advance()
             if context.deadline.passed():
-                raise Stopped("stopped while the projection head was trained; it starts anew.")
+                return None
     note(f"projection head: cross-entropy of the last batch {float(loss.detach()):.3f}")
-    save_tensors(folder / HEAD_FILE, head.state_dict(), {"width": str(teacher.width)})
     return head
 
 
-def load_head(folder: Path, width: int) -> ProjectionHead | None:
-    """Returns the trained head of a teacher's run folder; None where there is none.
-
-    Raises:
-        InputError: the file holds a head of another width.
-    """
-    path = folder / HEAD_FILE
-    if not path.exists():
-        return None
-    head = ProjectionHead(width)
-    try:
-        head.load_state_dict(load_file(path))
-    except Exception as error:
-        raise InputError(f"{path} is not a projection head of width {width}: {error}") from error
-    return head.eval()
-
-
 @torch.no_grad()
-def _features(teacher: Classifier, stage: HeadStage, rows: np.ndarray, context: Context) -> Tensor:
-    """Pooled features of the drawn views, (draws, images, 4, C) in half precision."""
+def _features(
+    teacher: Classifier, stage: HeadStage, rows: np.ndarray, context: Context
+) -> Tensor | None:
+    """Pooled features of the drawn views, (draws, images, 4, C) float16; None if stopped."""
     device = context.images.device
     found = torch.empty((stage.draws, len(rows), _VIEWS, teacher.width), dtype=torch.float16)
     found = found.to(device)
@@ -118,5 +138,5 @@ def _features(teacher: Classifier, stage: HeadStage, rows: np.ndarray, context: 
                 found[draw, start : start + len(pixels)] = grouped
                 bar.advance(len(pixels))
                 if context.deadline.passed():
-                    raise Stopped("stopped while features were computed; they start anew.")
+                    return None
     return found

@@ -8,13 +8,15 @@ the step is that of one process with the global batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+T = TypeVar("T")
 
 
 def rank_and_world() -> tuple[int, int]:
@@ -56,6 +58,23 @@ def any_process(flag: bool, device: torch.device) -> bool:
     return bool(value.item())
 
 
+def first_process_first(work: Callable[..., T], *arguments: Any, **settings: Any) -> T:
+    """Calls `work` in the first process and then in the others, which find what it left on disk."""
+    rank = rank_and_world()[0]
+    result = work(*arguments, **settings) if rank == 0 else None
+    wait_for_all()
+    return work(*arguments, **settings) if result is None else result
+
+
+def from_first_process(value: T) -> T:
+    """The first process's value in all of them, so that decisions made from it are the same."""
+    if rank_and_world()[1] == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
 def with_global_batchnorm(module: nn.Module) -> nn.Module:
     """Replaces every BatchNorm2d by one whose statistics are those of the global batch.
 
@@ -91,7 +110,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        total = grad.contiguous()
+        total = grad.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         return total.chunk(dist.get_world_size())[dist.get_rank()]
 
@@ -114,15 +133,16 @@ class _GlobalBatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        values = x.float()
+        values = x.double()  # E[x²] − E[x]² cancels in single precision
         moments = torch.stack([values.mean((0, 2, 3)), (values**2).mean((0, 2, 3))])
         mean, square = mean_over_processes(moments)
-        variance = square - mean**2
+        variance = (square - mean**2).clamp(min=0)
         with torch.no_grad():
             count = x.numel() / x.shape[1] * rank_and_world()[1]
             momentum = self.momentum if self.momentum is not None else 0.1
             self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-            self.running_mean.lerp_(mean, momentum)  # type: ignore[union-attr]
-            self.running_var.lerp_(variance * count / (count - 1), momentum)  # type: ignore[union-attr]
+            unbiased = variance * count / (count - 1)
+            self.running_mean.lerp_(mean.float(), momentum)  # type: ignore[union-attr]
+            self.running_var.lerp_(unbiased.float(), momentum)  # type: ignore[union-attr]
         scaled = (values - mean[:, None, None]) * torch.rsqrt(variance + self.eps)[:, None, None]
         return (scaled * self.weight[:, None, None] + self.bias[:, None, None]).to(x.dtype)

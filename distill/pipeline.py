@@ -11,13 +11,14 @@ from torch import Tensor
 
 from distill import losses
 from distill.checkpoint import header_json, load_classifier, load_tensors
+from distill.dataset import describe_dataset
 from distill.device import to_channels_last
 from distill.finish import STUDENT_FILE, TEACHER_FILE, finish_student, finish_teacher
-from distill.head import load_head, train_head
+from distill.head import trained_head
 from distill.models import Classifier
-from distill.parallel import wait_for_all
-from distill.recipes import Recipe, Stage, write_recipe
-from distill.splits import write_split
+from distill.parallel import rank_and_world, wait_for_all
+from distill.recipes import Recipe, Stage, read_recipe, write_recipe
+from distill.splits import read_split, write_split
 from distill.tasks import FrozenTeacher, StudentTask, TeacherTask
 from distill.train import Context, train
 from distill.trainstate import STATE_FILE
@@ -53,9 +54,9 @@ def train_recipe(recipe: Recipe, places: Places, context: Context) -> None:
     teacher = None
     if recipe.method.needs_teacher:
         model, size = train_teacher(recipe, places, context)
-        head = load_head(places.teacher, model.width) if recipe.method.needs_head else None
-        if recipe.method.needs_head and head is None:
-            head = train_head(model, recipe.budget.head, places.teacher, context)
+        head = None
+        if recipe.method.needs_head:
+            head = trained_head(model, recipe.budget.head, places.teacher, context)
         device = context.images.device
         teacher = FrozenTeacher(model, None if head is None else head.to(device), size)
     _train_student(recipe, places, context, teacher)
@@ -75,7 +76,7 @@ def train_teacher(recipe: Recipe, places: Places, context: Context) -> tuple[Cla
         task = TeacherTask(initial.model, weight)
         train(task, stage, folder, context)
         finish_teacher(task.model, recipe, context, folder, initial.source)
-        wait_for_all()
+        _forget_state(folder)
     model, size = load_teacher(folder, recipe.pair.teacher, context)
     to_channels_last(model, device)
     return model, size
@@ -111,13 +112,33 @@ def start_run(folder: Path, recipe: Recipe, places: Places, context: Context) ->
     Raises:
         InputError: the folder holds an unfinished run and `resume` is not set.
     """
-    if (folder / STATE_FILE).exists() and not places.resume:
+    if (folder / STATE_FILE).exists():
+        _check_unfinished(folder, recipe, places, context)
+        return
+    if rank_and_world()[0] == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_recipe(folder / "recipe.yaml", recipe)
+        write_split(folder / "split.json", context.dataset.split, context.dataset.index)
+        describe_dataset(folder, context.dataset)
+    wait_for_all()
+
+
+def _check_unfinished(folder: Path, recipe: Recipe, places: Places, context: Context) -> None:
+    if not places.resume:
         raise InputError(
             f"{folder} holds an unfinished run. Go on with --resume, or choose another --out."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_recipe(folder / "recipe.yaml", recipe)
-    write_split(folder / "split.json", context.dataset.split, context.dataset.index)
+    begun = read_recipe(folder / "recipe.yaml")
+    if begun.stages() != recipe.stages():
+        raise InputError(
+            f"{folder} was begun with another recipe, budget, pair or seed (see its recipe.yaml). "
+            "Resume with those, or choose another --out."
+        )
+    if read_split(folder / "split.json").sha256 != context.dataset.split.sha256:
+        raise InputError(
+            f"{folder} was begun on another data set or split; going on would mix training and "
+            "test images. Give the same --data, --split and --seed, or choose another --out."
+        )
 
 
 def student_stage(recipe: Recipe) -> Stage:
@@ -154,4 +175,10 @@ def _train_student(
     task = StudentTask(initial.model, recipe.method, weight, teacher)
     train(task, stage, folder, context)
     finish_student(task.model, recipe, context, folder, initial.source)
-    (folder / STATE_FILE).unlink(missing_ok=True)
+    _forget_state(folder)
+
+
+def _forget_state(folder: Path) -> None:
+    wait_for_all()
+    if rank_and_world()[0] == 0:
+        (folder / STATE_FILE).unlink(missing_ok=True)

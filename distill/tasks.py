@@ -132,20 +132,18 @@ class StudentTask(nn.Module):
         if "kd" in terms:
             pair = (losses.unrotated(logits), losses.unrotated(logits_t)) if four else None
             upright, upright_t = pair or (logits, logits_t)
-            found["kd"] = losses.distillation(upright, upright_t, terms["kd"].temperature)
+            found["kd"] = losses.distillation(upright, upright_t, **terms["kd"].settings())
         if "kd_rotated" in terms and four:
-            term = terms["kd_rotated"]
             found["kd_rotated"] = losses.rotated_distillation(
-                logits, logits_t, target, term.temperature, term.keep
+                logits, logits_t, target, **terms["kd_rotated"].settings()
             )
         if "ss" in terms and four:
             assert self.head is not None
             assert projection is not None
-            term = terms["ss"]
             similarity_s = losses.similarity(gather(self.head(student.pooled)))
             similarity_t = losses.similarity(gather(projection))
             found["ss"] = losses.contrastive_distillation(
-                similarity_s, similarity_t, term.temperature, term.keep
+                similarity_s, similarity_t, **terms["ss"].settings()
             )
         if "drkd" in terms:
             found["drkd"] = losses.drkd(gather(student.pooled), gather(teacher.pooled))

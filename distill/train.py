@@ -1,7 +1,7 @@
 """The training loop: one for every method, for teachers and students, on one process or many.
 
-Every random draw is a function of (seed, stage, epoch, step), so that a run can stop after any step
-and go on to the same weights.
+Every random draw is a function of (seed, epoch, step), so that a run can stop after any step and go
+on to the same weights.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,9 +26,9 @@ from distill.augment import Augmentation, make_views
 from distill.dataset import Dataset, DeviceImages
 from distill.device import to_channels_last
 from distill.inference import predict_logits
-from distill.parallel import any_process, rank_and_world, with_global_batchnorm
+from distill.parallel import any_process, from_first_process, rank_and_world, with_global_batchnorm
 from distill.provenance import provenance
-from distill.recipes import Stage
+from distill.recipes import Phase, Stage
 from distill.runlog import RunLog
 from distill.schedule import Epoch, LearningRate, plan_epochs
 from distill.tasks import StudentTask, TeacherTask
@@ -59,9 +59,11 @@ class Deadline:
 
     @contextmanager
     def catching_signals(self) -> Iterator[None]:
-        """Turns SIGTERM and Ctrl-C into a stop after the running step."""
+        """Turns SIGTERM or Ctrl-C into a stop after the running step; a second stops at once."""
 
         def stop(number: int, frame: FrameType | None) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
             self.interrupted = True
 
         before = {name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGINT)}
@@ -124,7 +126,7 @@ def train(task: TeacherTask | StudentTask, stage: Stage, folder: Path, context: 
     log = RunLog(folder / "log.jsonl", keep_until=state.step, writes=rank == 0)
     forward = _wrapped(task, stage, context)
     saved, started, seconds_before = time.monotonic(), time.monotonic(), state.seconds
-    ended = False
+    ended = stage.early_stop is not None and state.epochs_waited >= stage.early_stop
 
     def save() -> None:
         nonlocal saved
@@ -144,27 +146,22 @@ def train(task: TeacherTask | StudentTask, stage: Stage, folder: Path, context: 
                 for group in optimizer.param_groups:
                     group["lr"] = lr
                 chosen = _part(order, step, epoch.phase.batch)
-                views = _views(rows[chosen], epoch, step, context)
-                with torch.autocast(
-                    device.type, context.precision, enabled=context.precision != torch.float32
-                ):
-                    terms = forward(views, labels[chosen])
-                loss = torch.stack(list(terms.values())).sum()
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                if stage.grad_clip is not None:
-                    nn.utils.clip_grad_norm_(task.parameters(), stage.grad_clip)
-                optimizer.step()
+                seeds = (context.seed, epoch.number, step)
+                views = draw_views(rows[chosen], epoch.phase, seeds, context)
+                terms = training_step(forward, optimizer, views, labels[chosen], stage, context)
                 state.count(terms)
                 looks = state.step % _LOOK_EVERY_STEPS == 0
-                bar.advance(text=f"loss {float(loss.detach()):.3f}" if looks else "")
-                if looks or rank_and_world()[1] == 1:
+                loss = f"loss {float(sum(terms.values())):.3f}" if looks else ""
+                bar.advance(text=loss)
+                # After its last step an epoch is closed first: validation, best weights, log.
+                unfinished = state.step < epoch.before + epoch.steps
+                if unfinished and (looks or rank_and_world()[1] == 1):
                     if any_process(context.deadline.passed(), device):
                         save()
                         raise Stopped(_stopped(folder, state.step, total))
                     if time.monotonic() - saved > _SAVE_EVERY_SECONDS:
                         save()
-            validation = _validate(task, stage, epoch, context)
+            validation = from_first_process(_validate(task, epoch, context))
             terms_mean = state.mean_terms()
             _refuse_divergence(terms_mean, folder, epoch.number)
             improved = state.epoch_ended(task.model, stage, epoch, validation)
@@ -174,7 +171,53 @@ def train(task: TeacherTask | StudentTask, stage: Stage, folder: Path, context: 
             note(_line(epoch, len(plan), terms_mean, validation, improved))
             ended = stage.early_stop is not None and state.epochs_waited >= stage.early_stop
             save()
+            goes_on = not ended and epoch is not plan[-1]
+            if goes_on and any_process(context.deadline.passed(), device):
+                raise Stopped(_stopped(folder, state.step, total))
     state.load_best(task.model)
+
+
+def training_step(
+    forward: Callable[..., Any],
+    optimizer: torch.optim.Optimizer,
+    views: Tensor,
+    target: Tensor,
+    stage: Stage,
+    context: Context,
+) -> dict[str, Tensor]:
+    """Takes one step of the optimizer and returns the weighted terms, detached.
+
+    Args:
+        forward: the task, perhaps compiled or distributed.
+        optimizer: over the task's parameters.
+        views: normalised, (n·v, 3, S, S).
+        target: class numbers, (n,).
+        stage: for the gradient's largest norm.
+        context: for device and precision.
+    """
+    enabled = context.precision != torch.float32
+    with torch.autocast(context.images.device.type, context.precision, enabled=enabled):
+        terms = forward(views, target)
+    loss = torch.stack(list(terms.values())).sum()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if stage.grad_clip is not None:
+        parameters = [value for group in optimizer.param_groups for value in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, stage.grad_clip)
+    optimizer.step()
+    return {name: value.detach() for name, value in terms.items()}
+
+
+def draw_views(rows: Tensor, phase: Phase, seeds: Sequence[int], context: Context) -> Tensor:
+    """Draws the augmented views of some cache rows, (n·v, 3, S, S); `seeds` decides every draw."""
+    augmentation, networks = np.random.SeedSequence(seeds).generate_state(2)
+    generator = torch.Generator(rows.device).manual_seed(int(augmentation))
+    rank, world = rank_and_world()
+    torch.manual_seed(int(networks) + rank)  # dropout and stochastic depth inside the networks
+    pixels = context.images.batch(rows)
+    return make_views(
+        pixels, phase.size, phase.views, context.augmentation, generator, (rank, world)
+    )
 
 
 def _wrapped(task: nn.Module, stage: Stage, context: Context) -> Callable[..., Any]:
@@ -210,19 +253,7 @@ def _part(order: Tensor, step: int, batch: int) -> Tensor:
     return order[start : start + share]
 
 
-def _views(rows: Tensor, epoch: Epoch, step: int, context: Context) -> Tensor:
-    seeds = np.random.SeedSequence([context.seed, epoch.number, step]).generate_state(2)
-    generator = torch.Generator(rows.device).manual_seed(int(seeds[0]))
-    torch.manual_seed(int(seeds[1]))  # dropout and stochastic depth inside the networks
-    pixels, phase = context.images.batch(rows), epoch.phase
-    return make_views(
-        pixels, phase.size, phase.views, context.augmentation, generator, rank_and_world()
-    )
-
-
-def _validate(
-    task: TeacherTask | StudentTask, stage: Stage, epoch: Epoch, context: Context
-) -> dict[str, float]:
+def _validate(task: TeacherTask | StudentTask, epoch: Epoch, context: Context) -> dict[str, float]:
     rows = context.dataset.rows("validation")
     target = torch.from_numpy(context.dataset.labels("validation"))
     size, precision = epoch.phase.size, context.precision

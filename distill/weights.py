@@ -6,8 +6,8 @@ import os
 import re
 import socket
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 from safetensors import SafetensorError
@@ -72,6 +72,11 @@ def initialise(
     network = build_network(architecture)
     if choice == "random":
         return Initialised(build_classifier(architecture, num_classes, network), "random")
+    if choice != "imagenet" and folder is None:
+        raise InputError(
+            f"weights '{choice}' for {architecture} are a file's name, but no folder was given; "
+            f"pass --weights-dir or set {WEIGHTS_VARIABLE}, or write 'imagenet' or 'random'."
+        )
     if folder is not None and (file := _find(folder, architecture, choice)) is not None:
         return _from_file(file, architecture, num_classes, network)
     downloaded = _download(architecture)
@@ -137,7 +142,7 @@ def _download(architecture: str) -> dict[str, Tensor] | None:
     socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT_SECONDS)
     try:
         return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (URLError, OSError):
+    except (OSError, HTTPException, RuntimeError):  # no network, cut off, or a wrong hash
         return None
     finally:
         socket.setdefaulttimeout(before)

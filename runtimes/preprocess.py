@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from runtimes.contract import Preprocessing
 from runtimes.errors import InputError
@@ -17,6 +17,15 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MAX_PIXELS = 200_000_000
 _DRAFT_PIXELS = 32_000_000
 _DRAFT_SIDE = 2048
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # Pillow would warn from 89 and stop at 179 megapixels, for all threads alike; `load_image` compares
 # the header's size with MAX_PIXELS before a pixel is decoded.
@@ -132,10 +141,11 @@ def preprocess(image: Image.Image, recipe: Preprocessing) -> np.ndarray:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:
-        return image
+    # ImageOps.exif_transpose also writes the EXIF data anew, which fails where another tag is
+    # damaged, and the picture would stay as it lies although its orientation is known.
+    orientation = image.getexif().get(ExifTags.Base.Orientation)
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", help="auto, cpu or cuda")
     add("--precision", default="auto", help="auto, bf16 or fp32")
     add("--compile", action="store_true", help="compile the loop's networks")
+    add("--floor", type=float, default=0.0, help="exit 1 if the loop keeps a smaller share")
     add("--json", type=Path, metavar="FILE", help="also write the figures to this file")
 
 
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from distill.recipes import Pair, read_method
     from runtimes.atomic import write_json
     from runtimes.console import say, table
+    from runtimes.errors import GateError
 
     method = read_method(args.recipe)
     pair = Pair.parse(args.pair) if args.pair else method.pair
@@ -72,4 +74,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         write_json(args.json, found.to_json())
         say(f"wrote {args.json}")
+    if found.share < args.floor:
+        raise GateError(
+            f"the training loop keeps {found.share:.3f} of the bare rate, less than the floor of "
+            f"{args.floor}; profile it, or measure again on a machine that does nothing else."
+        )
     return 0

@@ -49,9 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Trains what is missing and prints every path written."""
-    from distill.dataset import describe_dataset, prepare_dataset, to_device
+    from distill.dataset import prepare_dataset, to_device
     from distill.device import choose_device, choose_precision
-    from distill.parallel import process_group
+    from distill.parallel import first_process_first, process_group
     from distill.pipeline import Places, train_recipe, train_teacher
     from distill.recipes import read_budget, read_method
     from distill.train import Context, Deadline, Stopped
@@ -65,8 +65,9 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path("runs") / method.name
     places = Places(out, args.teacher or out / "teacher", args.weights_dir, args.resume)
     deadline = Deadline(args.time_budget)
-    with process_group(device), deadline.catching_signals():
-        dataset = prepare_dataset(
+    with process_group(device):
+        dataset = first_process_first(
+            prepare_dataset,
             args.data,
             budget.cache,
             images=args.images,
@@ -89,11 +90,11 @@ def run(args: argparse.Namespace) -> int:
             compile=args.compile,
         )
         try:
-            if only_teacher:
-                train_teacher(recipe, places, context)
-            else:
-                train_recipe(recipe, places, context)
-                describe_dataset(out, dataset, args.cache_dir)
+            with deadline.catching_signals():
+                if only_teacher:
+                    train_teacher(recipe, places, context)
+                else:
+                    train_recipe(recipe, places, context)
         except Stopped as stopped:
             note(str(stopped))
             return 130 if deadline.interrupted else 0

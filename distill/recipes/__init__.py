@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,14 @@ from distill.settings import parse, plain, read_yaml
 from runtimes.errors import InputError
 
 _FOLDER = Path(__file__).parent
-TERMS = ("wce", "kd", "kd_rotated", "ss", "drkd", "crkd")
+TERMS: dict[str, tuple[str, ...]] = {
+    "wce": (),
+    "kd": ("temperature",),
+    "kd_rotated": ("temperature", "keep"),
+    "ss": ("temperature", "keep"),
+    "drkd": (),
+    "crkd": (),
+}
 SCHEDULES = ("plateau", "cosine", "steps")
 SELECTIONS = ("weighted_loss", "balanced_accuracy", "accuracy")
 CLASS_WEIGHTS = ("inverse", "square-root", "equal")
@@ -25,8 +33,21 @@ class Term:
     """One loss term: its weight, and the temperature or kept share of those that have one."""
 
     weight: float
-    temperature: float = 1.0
-    keep: float = 1.0
+    temperature: float | None = None
+    keep: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight < math.inf:
+            raise ValueError(f"weight is {self.weight}, expected 0 or more")
+        if self.temperature is not None and not 0 < self.temperature < math.inf:
+            raise ValueError(f"temperature is {self.temperature}, expected more than 0")
+        if self.keep is not None and not 0 <= self.keep <= 1:
+            raise ValueError(f"keep is {self.keep}, expected a share from 0 to 1")
+
+    def settings(self) -> dict[str, float]:
+        """Temperature and kept share where the term has them, as the losses take them."""
+        found = {"temperature": self.temperature, "keep": self.keep}
+        return {key: value for key, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -70,9 +91,13 @@ class Method:
     terms: dict[str, Term]
 
     def __post_init__(self) -> None:
-        for name in self.terms:
+        for name, term in self.terms.items():
             if name not in TERMS:
                 raise ValueError(f"unknown term '{name}'; possible: {', '.join(TERMS)}")
+            for key in ("temperature", "keep"):
+                if (getattr(term, key) is not None) != (key in TERMS[name]):
+                    wanted = ", ".join(("weight", *TERMS[name]))
+                    raise ValueError(f"the term {name} takes {wanted}; '{key}' does not fit")
         if not self.terms:
             raise ValueError("a method needs at least one term")
 
@@ -167,8 +192,17 @@ class Stage:
                 raise ValueError(f"{key} is '{getattr(self, key)}'; possible: {', '.join(options)}")
         if not self.phases:
             raise ValueError("phases is empty, expected at least one")
-        if self.lr <= 0:
-            raise ValueError(f"lr is {self.lr}, expected a positive number")
+        limits = (
+            ("lr", 0 < self.lr < math.inf, "a positive number"),
+            ("momentum", 0 <= self.momentum < 1, "0 to below 1"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
+            ("warmup", 0 <= self.warmup < 1, "a share of 0 to below 1"),
+            ("factor", 0 < self.factor <= 1, "above 0 to 1"),
+            ("patience", self.patience >= 0, "0 or more"),
+            ("early_stop", self.early_stop is None or self.early_stop >= 1, "1 or more"),
+            ("grad_clip", self.grad_clip is None or self.grad_clip > 0, "a positive number"),
+        )
+        _check(self, limits)
 
 
 @dataclass(frozen=True)
@@ -193,6 +227,17 @@ class HeadStage:
     images: int | None = None
     lr: float = 1e-3
     milestones: tuple[int, ...] = (30, 45)
+
+    def __post_init__(self) -> None:
+        limits = (
+            ("epochs", self.epochs >= 1, "1 or more"),
+            ("batch", self.batch >= 2, "2 or more, since images are told apart"),
+            ("size", self.size >= 32, "32 pixels or more"),
+            ("draws", self.draws >= 1, "1 or more"),
+            ("images", self.images is None or self.images >= 2, "2 or more"),
+            ("lr", 0 < self.lr < math.inf, "a positive number"),
+        )
+        _check(self, limits)
 
 
 @dataclass(frozen=True)
@@ -231,6 +276,14 @@ class Recipe:
     split: str = "lesion"
     fold: int = 2
 
+    def stages(self) -> dict[str, object]:
+        """What decides the weights: all but names, costs and descriptions."""
+        about = plain(self)
+        for key in ("paper", "cost", "command", "pair"):
+            del about["method"][key]
+        del about["budget"]["purpose"]
+        return dict(about)
+
 
 def read_method(name: str) -> Method:
     """Reads a method by name, or from a path that ends in .yaml."""
@@ -259,6 +312,12 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
 def read_recipe(path: Path) -> Recipe:
     """Reads what `write_recipe` wrote."""
     return parse(Recipe, read_yaml(path), str(path))
+
+
+def _check(settings: object, limits: tuple[tuple[str, bool, str], ...]) -> None:
+    for key, fits, expected in limits:
+        if not fits:
+            raise ValueError(f"{key} is {getattr(settings, key)}, expected {expected}")
 
 
 def _find(kind: str, name: str) -> Path:

@@ -112,3 +112,16 @@ def test_a_time_budget_stops_cleanly_and_resume_is_asked_for(sample: Path, tmp_p
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("9m", 540), ("1.5h", 5400)])
 def test_time_budgets_are_read(text: str, seconds: float) -> None:
     assert _seconds(text) == seconds
+
+
+def test_the_figures_of_a_run_are_kept_without_its_weights(finished: Path, tmp_path: Path) -> None:
+    words = ["-m", "distill", "record", str(finished / "run"), "--out", str(tmp_path / "kept")]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    kept = {path.name for path in (tmp_path / "kept").iterdir()}
+    assert {"metrics.json", "split.json", "recipe.yaml", "teacher-metrics.json"} <= kept
+    assert not any(name.endswith(".safetensors") for name in kept)
+    words[3] = str(tmp_path / "nowhere")
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert (tmp_path / "kept" / "metrics.json").exists()

@@ -24,7 +24,7 @@ def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory):  # type: 
     return train_tiny(dataset, folder), folder
 
 
-@pytest.mark.parametrize("stops", [(1,), (11, 3), (9, 1, 12)])
+@pytest.mark.parametrize("stops", [(1,), (13,), (26,), (9, 1, 12)])
 def test_a_stopped_run_goes_on_to_the_same_bits(
     stops: tuple[int, ...],
     whole,  # type: ignore[no-untyped-def]
@@ -83,7 +83,10 @@ def test_two_processes_give_the_losses_of_one(sample: Path, tmp_path: Path) -> N
     for row, other in zip(one, two, strict=True):
         assert set(row["terms"]) == set(other["terms"])
         for name, value in row["terms"].items():
-            assert other["terms"][name] == pytest.approx(value, rel=1e-3), (row["epoch"], name)
+            assert other["terms"][name] == pytest.approx(value, rel=1e-3, abs=1e-6), (
+                row["epoch"],
+                name,
+            )
         assert other["validation"] == pytest.approx(row["validation"], rel=1e-2)
 
 

@@ -98,6 +98,19 @@ def test_what_is_not_a_json_object_is_refused(text: str) -> None:
         Contract.from_json(text, "origin")
 
 
+def test_a_key_that_stands_twice_is_refused(contract: Contract) -> None:
+    text = contract.to_json().replace('"seed": 3', '"seed": 4, "seed": 3')
+    with pytest.raises(InputError, match="'seed' stands twice"):
+        Contract.from_json(text, "origin")
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_are_none_are_refused(contract: Contract, constant: str) -> None:
+    text = contract.to_json().replace('"seed": 3', f'"seed": {constant}')
+    with pytest.raises(InputError, match="not a JSON number"):
+        Contract.from_json(text, "origin")
+
+
 def test_every_cut_of_a_contract_is_refused(contract: Contract) -> None:
     text = contract.to_json().rstrip()
     for end in range(0, len(text), 7):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from runtimes.contract import Preprocessing
 from runtimes.errors import InputError
@@ -40,9 +41,9 @@ def test_grey_is_repeated_over_the_channels() -> None:
 
 
 def test_sixteen_bits_are_scaled_and_not_cut_off() -> None:
-    deep = np.array([[0, 257, 32768, 65535]], dtype=np.uint16)
+    deep = np.array([[0, 257, 400, 32768, 65535]], dtype=np.uint16)
     pixels = np.asarray(load_image(encode(Image.fromarray(deep), "PNG"), "x"))
-    assert pixels[0, :, 0].tolist() == [0, 1, 128, 255]
+    assert pixels[0, :, 0].tolist() == [0, 1, 2, 128, 255]
 
 
 def test_cmyk_becomes_rgb() -> None:
@@ -69,9 +70,30 @@ def test_exif_orientation_turns_the_image_unless_told_not_to() -> None:
     assert load_image(content, "x", exif_orientation=False).size == (6, 4)
 
 
-def test_broken_exif_data_does_not_lose_the_image() -> None:
-    content = bytearray(encode(photo(), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff"))
-    assert load_image(bytes(content), "x").size == (60, 40)
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_orientation_is_turned_as_pillow_does(orientation: int) -> None:
+    image = photo(size=(6, 4))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    content = encode(image, "PNG", exif=exif)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    assert np.array_equal(np.asarray(load_image(content, "x")), np.asarray(expected))
+
+
+def test_a_damaged_tag_does_not_lose_the_orientation() -> None:
+    damaged = (
+        b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x02"
+        b"\x01\x1a\x00\x02\x00\x00\x00\x06\x00\x00\x00&"  # a resolution in letters
+        b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00m\xf0\x00er\x00"
+    )
+    content = encode(photo(), "JPEG", exif=damaged)
+    assert load_image(content, "x").size == (40, 60)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("damaged", [b"II*\x00\xff\xff\xff\xff", b"\xff" * 20])
+def test_exif_data_that_cannot_be_read_counts_as_none(damaged: bytes) -> None:
+    assert load_image(encode(photo(), "JPEG", exif=b"Exif\x00\x00" + damaged), "x").size == (60, 40)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])

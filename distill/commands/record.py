@@ -1,0 +1,47 @@
+"""Keep the figures of a finished run as data: metrics, recipe, split, log and parity, no weights.
+
+examples:
+  python -m distill record runs/ssd_kd --artifacts artifacts/ssd_kd --out results/main_job/ssd_kd
+  python -m distill record runs/no_kd --out results/main_job/no_kd
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from runtimes.errors import InputError
+
+_FROM_RUN = ("metrics.json", "recipe.yaml", "split.json", "log.jsonl", "curves.png")
+_FROM_TEACHER = ("metrics.json", "log.jsonl")
+_FROM_ARTIFACTS = ("parity.json", "manifest.json", "contract.json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of `python -m distill record`."""
+    add = parser.add_argument
+    add("run_folder", metavar="RUN", type=Path, help="a finished run")
+    add("--artifacts", type=Path, help="its exported files, whose parity is kept too")
+    add("--out", type=Path, required=True, help="folder under results/; replaced as a whole")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Copies the figures in one step and prints where they went."""
+    from runtimes.atomic import replacing_folder
+    from runtimes.console import say
+
+    teacher = args.run_folder / "teacher"
+    wanted = {args.run_folder / name: name for name in _FROM_RUN}
+    if (teacher / "metrics.json").exists():
+        wanted |= {teacher / name: f"teacher-{name}" for name in _FROM_TEACHER}
+    if args.artifacts is not None:
+        wanted |= {args.artifacts / name: name for name in _FROM_ARTIFACTS}
+    missing = [path for path in wanted if not path.is_file()]
+    if missing:
+        raise InputError(f"{missing[0]} does not exist; finish the run, or export it, first.")
+    with replacing_folder(args.out) as temporary:
+        for path, name in wanted.items():
+            shutil.copyfile(path, temporary / name)
+    say(f"wrote {len(wanted)} files to {args.out}")
+    return 0
