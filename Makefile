@@ -34,6 +34,7 @@ setup: $(EXPORT) ## install everything that training and export need
 sample: $(SAMPLE)/labels.csv ## draw the synthetic sample data set
 
 distill: $(RUN)/student.safetensors ## train a student (DATA, RECIPE, BUDGET, PAIR, WEIGHTS, TIME)
+	@echo "$(RUN) is finished; name another RUN=... to train anew."
 
 export: $(EXPORT) ## write the phone files of the trained student (RUN, OUT, ONLY)
 	$(BIN)/python -m export run $(RUN) --out $(OUT) $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from distill.image_source import ImageSource
@@ -68,18 +68,6 @@ class Index:
         """Returns the number of images of each class, in the order of `classes`."""
         counted = Counter(record.label for record in self.records)
         return [counted[label] for label in range(len(self.classes))]
-
-    def without(self, images: Iterable[str]) -> Index:
-        """Returns this index without the named images.
-
-        Raises:
-            InputError: a class would be left without an image.
-        """
-        left_out = set(images)
-        kept = tuple(record for record in self.records if record.image not in left_out)
-        index = replace(self, records=kept)
-        _refuse_empty_classes(index)
-        return index
 
 
 def read_index(data: Path, images: str = "auto", *, skip_unmatched: bool = False) -> Index:

@@ -130,10 +130,12 @@ class Progress:
         self._bar, self._task, self._what, self._total = bar, task, what, total
         self._first, self._done = done, done
         self._started = self._told = time.monotonic()
+        self._text = ""
 
     def advance(self, count: int = 1, text: str = "") -> None:
         """Counts `count` more steps and shows `text` beside them."""
         self._done += count
+        self._text = text or self._text
         if self._bar is not None:
             fields = {"text": text} if text else {}
             self._bar.update(self._task, advance=count, **fields)
@@ -142,7 +144,7 @@ class Progress:
             rate = (self._done - self._first) / (self._told - self._started)
             left = (self._total - self._done) / rate
             ahead = f"{self._done}/{self._total}, {left / 60:.1f} min left"
-            note(f"{self._what}: {ahead} {text}".rstrip())
+            note(f"{self._what}: {ahead} {self._text}".rstrip())
 
 
 def _coloured(word: str, colour: str, text: str) -> None:

@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `python -m distill record`."""
     add = parser.add_argument
     add("run_folder", metavar="RUN", type=Path, help="a finished run")
+    add("--teacher", type=Path, help="the teacher's run folder (default RUN/teacher)")
     add("--artifacts", type=Path, help="its exported files, whose parity is kept too")
     add("--out", type=Path, required=True, help="folder under results/; replaced as a whole")
 
@@ -31,9 +32,9 @@ def run(args: argparse.Namespace) -> int:
     from runtimes.atomic import replacing_folder
     from runtimes.console import say
 
-    teacher = args.run_folder / "teacher"
+    teacher = args.teacher or args.run_folder / "teacher"
     wanted = {args.run_folder / name: name for name in _FROM_RUN}
-    if (teacher / "metrics.json").exists():
+    if args.teacher is not None or teacher.is_dir():
         wanted |= {teacher / name: f"teacher-{name}" for name in _FROM_TEACHER}
     if args.artifacts is not None:
         wanted |= {args.artifacts / name: name for name in _FROM_ARTIFACTS}

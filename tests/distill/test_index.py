@@ -12,7 +12,6 @@ from PIL import Image
 
 from distill.index import Index, open_images, read_index
 from runtimes.console import Verb, run_program
-from runtimes.errors import InputError
 
 _VERBS = (Verb("index", "", "distill.commands.index"),)
 
@@ -75,13 +74,6 @@ def test_hash_depends_on_the_content_and_not_on_the_place(tmp_path: Path) -> Non
     other = read_index(data_set(tmp_path / "three", [("a", "MEL", "L9", 1), *CHAIN[1:]]))
     assert first.sha256 == moved.sha256
     assert first.sha256 != other.sha256
-
-
-def test_images_can_be_left_out_but_no_class_emptied(tmp_path: Path) -> None:
-    index = read_index(data_set(tmp_path, CHAIN))
-    assert [record.image for record in index.without(["a", "f"]).records] == list("bcde")
-    with pytest.raises(InputError, match="class NV has no image"):
-        index.without("abf")
 
 
 def test_the_bytes_of_a_record_are_those_of_its_file(tmp_path: Path) -> None:

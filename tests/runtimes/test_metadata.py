@@ -83,6 +83,18 @@ def test_coremltools_finds_the_contract_and_keeps_the_rest(tiny: Tiny) -> None:
     ]
 
 
+def test_a_manifest_that_points_out_of_the_package_is_refused(
+    tiny: Tiny, copy_of: Callable[[Path], Path]
+) -> None:
+    path = copy_of(tiny.mlpackage)
+    manifest = path / "Manifest.json"
+    inside = "com.apple.CoreML/model.mlmodel"
+    outside = f"../../{path.name}/Data/{inside}"
+    manifest.write_text(manifest.read_text().replace(inside, outside))
+    with pytest.raises(InputError, match="outside of the package"):
+        read_contract(path)
+
+
 def test_a_run_folder_keeps_its_contract_beside_the_weights(
     tmp_path: Path, contract: Contract
 ) -> None:
