@@ -12,6 +12,8 @@ from torch.nn import functional as F
 from distill.models import PIXEL_OFFSET, PIXEL_SCALE, Classifier
 from export.folding import fold_batch_norm, fold_input_scale
 
+_UNIT = 128.0
+
 
 class Answer(NamedTuple):
     """What a deployed network says of N images.
@@ -38,44 +40,49 @@ class Deployable(nn.Module):
     Attributes:
         trunk: pixels minus 128, (N, 3, S, S), to the last map (N, C, h, w).
         temperature: T of the softmax.
-        channels_first: whether `image` is (N, 3, S, S), as Core ML's image input is, and not
-            (N, S, S, 3).
-        half_trunk: whether the trunk computes in float16; borders and head stay float32.
     """
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        temperature: float,
-        *,
-        channels_first: bool = False,
-        half_trunk: bool = False,
-    ) -> None:
+    def __init__(self, classifier: Classifier, temperature: float) -> None:
         super().__init__()
         self.trunk = fold_input_scale(fold_batch_norm(classifier.trunk), PIXEL_SCALE)
         head = classifier.classifier
         self.class_weight = nn.Parameter(head.weight.detach().clone()[:, :, None, None])
         self.class_bias = nn.Parameter(head.bias.detach().clone())
         self.temperature = temperature
-        self.channels_first = channels_first
-        self.half_trunk = half_trunk
-        if half_trunk:
-            self.trunk.half()
+        self._channels_first = False
+        self._half_trunk = False
         self.requires_grad_(False).eval()
 
     def forward(self, image: Tensor) -> Answer:
-        """RGB pixels of 0 to 255, float32, (N, S, S, 3) unless `channels_first`."""
-        pixels = image - PIXEL_OFFSET
-        if not self.channels_first:
-            pixels = pixels.permute(0, 3, 1, 2)
-        if self.half_trunk:
+        """RGB pixels of 0 to 255, float32, (N, S, S, 3); see `channels_first`."""
+        if self._channels_first:
+            return self.head(self.trunk(image * (1 / _UNIT) - PIXEL_OFFSET / _UNIT))
+        pixels = (image - PIXEL_OFFSET).permute(0, 3, 1, 2)
+        if self._half_trunk:
             return self.head(self.trunk(pixels.half()).float())
         return self.head(self.trunk(pixels))
 
     def with_trunk(self, trunk: nn.Module) -> Deployable:
-        """Returns the same module around another trunk, the head shared."""
+        """Returns the same module around another trunk."""
         other = copy.copy(self)
         other._modules = {**self._modules, "trunk": trunk}
+        return other
+
+    def channels_first(self) -> Deployable:
+        """Returns the same module for `image` (N, 3, S, S), as Core ML hands images over.
+
+        Pixels are brought to -1…1 first, by a power of two and so without rounding: with their
+        scale folded into them, the first weights are so small that float16 and int8 scales in
+        float16 lose digits of them.
+        """
+        other = self.with_trunk(fold_input_scale(copy.deepcopy(self.trunk), 1 / _UNIT))
+        other._channels_first = True
+        return other
+
+    def half_trunk(self) -> Deployable:
+        """Returns the module with a trunk that computes in float16, between float32 borders."""
+        other = self.with_trunk(copy.deepcopy(self.trunk).half())
+        other._half_trunk = True
         return other
 
     def head(self, last_map: Tensor) -> Answer:

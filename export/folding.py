@@ -1,4 +1,4 @@
-"""Folds what inference does not need as an operation of its own into the convolutions of a trunk."""
+"""Folds what inference needs no operation of its own for into the convolutions of a trunk."""
 
 from __future__ import annotations
 
@@ -36,13 +36,15 @@ def fold_batch_norm(trunk: nn.Module) -> fx.GraphModule:
     return graph_module
 
 
-def fold_input_scale(trunk: fx.GraphModule, scale: float) -> nn.Module:
+def fold_input_scale(trunk: nn.Module, scale: float) -> nn.Module:
     """Returns a trunk that answers x as `trunk` answers x / `scale`.
 
     The division goes into the weights of the first convolution, (w / s) ∗ x = w ∗ (x / s), and its
     zero padding stays right because no offset is folded. A trunk that begins with another
-    operation gets the division as an operation.
+    operation, or was not traced, gets the division as an operation.
     """
+    if not isinstance(trunk, fx.GraphModule):
+        return nn.Sequential(_Divide(scale), trunk)
     entrance = next(node for node in trunk.graph.nodes if node.op == "placeholder")
     modules = dict(trunk.named_modules())
     readers = [_module_of(node, modules) for node in entrance.users]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Opset 18 is what torch's exporter is written for and what ONNX Runtime reads since 1.14.
 _OPSET = 18
 _HEAD_WEIGHT = "class_weight"
+# Pixels minus 128 as whole numbers, whatever the calibration images hold.
+_PIXEL_STEPS = {"scale": np.array(1, np.float32), "zero_point": np.array(128, np.uint8)}
 
 
 def convert(deployable: Deployable, size: int) -> ModelProto:
@@ -81,8 +83,14 @@ def quantize_static(model: ModelProto, images: np.ndarray) -> ModelProto:
             weight_type=QuantType.QInt8,
             nodes_to_quantize=_trunk_nodes(model),
             calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"TensorQuantOverrides": {_pixels(model): [_PIXEL_STEPS]}},
         )
         return onnx.load_model(str(quantized))
+
+
+def _pixels(model: ModelProto) -> str:
+    """Name of the tensor that the first convolution reads."""
+    return str(next(node for node in model.graph.node if node.op_type == "Conv").input[0])
 
 
 def _trunk_nodes(model: ModelProto) -> list[str]:

@@ -8,13 +8,12 @@ import numpy as np
 import torch
 
 from export.deployable import Deployable
+from export.quantization.activation_ranges import measure_ranges
 from export.tflite_names import TRUNK_SCOPE, name_tensors
 from runtimes.contract import INPUT_NAME
 
-_TRUNK = f"^{TRUNK_SCOPE}"
 
-
-def convert_float(deployable: Deployable, size: int) -> bytes:
+def convert(deployable: Deployable, size: int) -> bytes:
     """Converts to a float32 .tflite of batch 1.
 
     Args:
@@ -28,8 +27,8 @@ def convert_float(deployable: Deployable, size: int) -> bytes:
 
     example = torch.zeros(1, size, size, 3)
     converted = litert_torch.convert(_NamedOutputs(deployable), sample_kwargs={INPUT_NAME: example})
-    content: bytes = converted.model_content()
-    return name_tensors(content, _parameters(deployable))
+    parameters = {name: value.detach().numpy() for name, value in deployable.named_parameters()}
+    return name_tensors(converted.model_content(), parameters)
 
 
 class _NamedOutputs(torch.nn.Module):
@@ -38,33 +37,33 @@ class _NamedOutputs(torch.nn.Module):
     def __init__(self, deployable: Deployable) -> None:
         super().__init__()
         self.deployable = deployable
+        self.eval()
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         return self.deployable(image)._asdict()
 
 
 def half_weights(content: bytes) -> bytes:
-    """Stores the weights of the convolutions in float16; computation is the runtime's choice."""
-    config = {
-        "weight_tensor_config": {"num_bits": 16, "dtype": "FLOAT"},
-        "compute_precision": "FLOAT",
-        "explicit_dequantize": True,
-    }
-    rules = [_rule(_TRUNK, "float_casting", config)]
-    return _quantize(content, rules, None)
+    """Stores the weights of the trunk in float16; computation is the runtime's choice."""
+    return _quantize(content, "float_casting", _HALF_WEIGHTS, None)
 
 
 def quantize_static(content: bytes, images: np.ndarray) -> bytes:
     """Quantizes the trunk to int8, per output channel for weights; borders and head stay float32.
 
     Args:
-        content: a float model from `convert_float`.
+        content: a float model from `convert`.
         images: calibration images, uint8 (M, S, S, 3).
     """
-    rules = [_rule(_TRUNK, "min_max_uniform_quantize", _INT8)]
-    return _quantize(content, rules, images)
+    ranges = measure_ranges(content, images, torch.get_num_threads())
+    return _quantize(content, "min_max_uniform_quantize", _INT8, ranges)
 
 
+_HALF_WEIGHTS = {
+    "weight_tensor_config": {"num_bits": 16, "dtype": "FLOAT"},
+    "compute_precision": "FLOAT",
+    "explicit_dequantize": True,
+}
 _INT8 = {
     "activation_tensor_config": {
         "num_bits": 8,
@@ -83,21 +82,20 @@ _INT8 = {
 }
 
 
-def _rule(scope: str, algorithm: str, config: dict[str, Any]) -> dict[str, Any]:
-    return {"regex": scope, "operation": "*", "algorithm_key": algorithm, "op_config": config}
-
-
-def _quantize(content: bytes, rules: list[dict[str, Any]], images: np.ndarray | None) -> bytes:
+def _quantize(
+    content: bytes, algorithm: str, config: dict[str, Any], ranges: dict[str, Any] | None
+) -> bytes:
+    from ai_edge_litert.tools import flatbuffer_utils
     from ai_edge_quantizer import quantizer
 
-    work = quantizer.Quantizer(bytearray(content), rules)
-    ranges = None
-    if images is not None:
-        samples = [{INPUT_NAME: image[None].astype(np.float32)} for image in images]
-        ranges = work.calibrate({"serving_default": samples}, num_threads=torch.get_num_threads())
-    result = work.quantize(ranges, enable_progress_report=False)
-    return bytes(result.quantized_model)
-
-
-def _parameters(deployable: Deployable) -> dict[str, np.ndarray]:
-    return {name: value.detach().numpy() for name, value in deployable.named_parameters()}
+    rule = {
+        "regex": f"^{TRUNK_SCOPE}",
+        "operation": "*",
+        "algorithm_key": algorithm,
+        "op_config": config,
+    }
+    work = quantizer.Quantizer(bytearray(content), [rule])
+    result = work.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+    # Weights come appended to the flatbuffer, where another writer of the file loses them.
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(result.quantized_model))
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

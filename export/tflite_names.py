@@ -1,9 +1,10 @@
-"""Readable tensor names for a converted .tflite, found by the weights' content, not by guesswork."""
+"""Readable tensor names for a converted .tflite, found by the content of its weights."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 
 TRUNK_SCOPE = "trunk/"
+INPUT_SCOPE = "input/"
 _HEAD_WEIGHT = "class_weight"
 
 
@@ -36,7 +38,7 @@ def name_tensors(content: bytes, parameters: Mapping[str, np.ndarray]) -> bytes:
     known = {_key(np.ascontiguousarray(v)): n for n, v in _tflite_layouts(parameters)}
     names: dict[int, str] = {}
     counts: Counter[str] = Counter()
-    scope = "input/"
+    scope = INPUT_SCOPE
     for operator in graph.operators:
         constants = [i for i in operator.inputs if i >= 0 and _has_data(model, graph.tensors[i])]
         module = next(
@@ -58,13 +60,33 @@ def name_tensors(content: bytes, parameters: Mapping[str, np.ndarray]) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def operator_names(content: bytes) -> list[str]:
+@dataclass(frozen=True)
+class Operation:
+    """One operator of the main graph: its kind, and the names of its tensors."""
+
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def operations(content: bytes) -> list[Operation]:
     """Returns the operators of the main graph in order of execution."""
     from ai_edge_litert.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    operators = model.subgraphs[0].operators
-    return [flatbuffer_utils.opcode_to_name(model, o.opcodeIndex) or "CUSTOM" for o in operators]
+    graph = model.subgraphs[0]
+
+    def names(indices: Any) -> tuple[str, ...]:
+        return tuple(graph.tensors[index].name.decode() for index in indices if index >= 0)
+
+    return [
+        Operation(
+            flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) or "CUSTOM",
+            names(operator.inputs),
+            names(operator.outputs),
+        )
+        for operator in graph.operators
+    ]
 
 
 def _border_names(signature: Any) -> dict[int, str]:
@@ -77,7 +99,7 @@ def _border_names(signature: Any) -> dict[int, str]:
 def _next_scope(scope: str, module: str | None) -> str:
     if module == _HEAD_WEIGHT:
         return "head/"
-    return TRUNK_SCOPE if scope == "input/" else scope
+    return TRUNK_SCOPE if scope == INPUT_SCOPE else scope
 
 
 def _tflite_layouts(parameters: Mapping[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:

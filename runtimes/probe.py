@@ -18,12 +18,22 @@ from pathlib import Path
 from runtimes.errors import DermportError, InputError
 
 _TIMEOUT_S = 300
+# A damaged shape can ask for all the memory there is; the kernel might then end other processes.
+_LIMIT_MEMORY = """
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+except (ImportError, ValueError, OSError):
+    pass  # not on this system, or a lower limit holds already
+"""
 # Contents that have run before in this process are not tried again.
 _survived: set[str] = set()
 
 
 def check_survives(path: Path, content: bytes, script: str, runtime: str) -> None:
     """Runs `script` in a child process that gets the model file on its standard input.
+
+    The child may take 8 GiB of address space, which networks for phones are far below.
 
     Args:
         path: the file, for the error.
@@ -32,7 +42,7 @@ def check_survives(path: Path, content: bytes, script: str, runtime: str) -> Non
         runtime: the runtime's name, for the error.
 
     Raises:
-        InputError: the child crashed, failed or took longer than five minutes.
+        InputError: the child crashed, failed, wanted more memory or took longer than five minutes.
     """
     digest = hashlib.sha256(script.encode() + content).hexdigest()
     if digest in _survived:
@@ -40,7 +50,7 @@ def check_survives(path: Path, content: bytes, script: str, runtime: str) -> Non
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
     try:
         child = subprocess.run(
-            [sys.executable, "-c", script],
+            [sys.executable, "-c", _LIMIT_MEMORY + script],
             input=content,
             capture_output=True,
             env=environment,

@@ -147,6 +147,36 @@ def test_flipped_bytes_give_answers_or_an_input_error_and_nothing_else(
         file.write_bytes(content)
 
 
+def test_a_file_that_asks_for_all_memory_is_an_error(
+    tiny: Tiny, copy_of: Callable[[Path], Path]
+) -> None:
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    path = copy_of(tiny.tflite)
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].shape = [1, 2**16, 2**16, 3]  # 48 GiB of float32
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    path.write_bytes(builder.Output())
+    with pytest.raises(InputError, match=r"tiny\.tflite: LiteRT cannot run"):
+        open_model(path)
+
+
+@pytest.mark.parametrize(("kind", "module"), [("tflite", "litert"), ("onnx", "onnx")])
+def test_the_file_is_tried_in_a_process_of_its_own_first(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, kind: str, module: str
+) -> None:
+    tried: list[Path] = []
+    monkeypatch.setattr(
+        f"runtimes.{module}_runtime.check_survives", lambda path, *_: tried.append(path)
+    )
+    path = getattr(tiny, kind)
+    open_model(path)
+    assert tried == [path]
+
+
 def test_paths_that_are_no_models_say_what_would_be(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such model"):
         open_model(tmp_path / "gone.tflite")
@@ -161,7 +191,7 @@ def test_paths_that_are_no_models_say_what_would_be(tmp_path: Path) -> None:
 
 
 def test_threads_must_be_at_least_one(tiny: Tiny) -> None:
-    with pytest.raises(InputError, match="threads"):
+    with pytest.raises(InputError, match="expected 1 or more"):
         open_model(tiny.tflite, threads=0)
 
 

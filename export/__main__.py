@@ -1,0 +1,14 @@
+"""The command line of export: files for phones."""
+
+import sys
+
+from runtimes.console import Verb, run_program
+
+_VERBS = (
+    Verb("run", "write and check the files of a finished run", "export.commands.run"),
+    Verb("formats", "list the formats that can be written", "export.commands.formats"),
+)
+
+if __name__ == "__main__":
+    about = "Turn a trained student into ONNX, Core ML and TFLite files that are right."
+    sys.exit(run_program("export", about, _VERBS, sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""Write the phone files of a finished run, each checked by its own runtime against torch.
+
+examples:
+  python -m export run runs/ssd_kd
+  python -m export run runs/ssd_kd --out artifacts/ssd_kd --only tflite:int8 onnx
+  python -m export run runs/ssd_kd --data DATA --calibration-images 512
+
+exit code: 0 all asked files are delivered, 1 one is outside its tolerance or could not be
+converted, 2 bad input or a converter is not installed
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from export.pipeline import Row
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of `python -m export run`."""
+    add = parser.add_argument
+    add("run_folder", metavar="RUN", type=Path, help="a finished run")
+    add("--out", type=Path, help="artifact folder (default artifacts/ and the run's name)")
+    add(
+        "--only",
+        nargs="+",
+        action="extend",
+        metavar="FORMAT",
+        help="formats or families, for example: tflite:int8 onnx (see `formats`)",
+    )
+    add("--data", type=Path, help="where the run's data set lies now")
+    add("--calibration-images", type=int, default=256, help="training images for int8 ranges")
+    add("--parity-images", type=int, default=256, help="images that files are compared on")
+    add("--seed", type=int, default=0, help="chooses both sets of images")
+    add("--json", action="store_true", help="print parity.json instead of the table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the table of files and returns the exit code."""
+    from export.formats import select_formats
+    from export.noise import quiet_converters
+
+    formats = select_formats(args.only)
+    quiet_converters()
+    from export.golden import GOLDEN_FILE
+    from export.manifest import MANIFEST_FILE
+    from export.pipeline import PARITY_FILE, Settings, exit_code, export_run
+    from runtimes.console import fail, say
+    from runtimes.metadata import CONTRACT_FILE
+
+    out = args.out or Path("artifacts") / args.run_folder.resolve().name
+    settings = Settings(args.calibration_images, args.parity_images, args.seed)
+    rows = export_run(args.run_folder, out, formats, args.data, settings)
+    if args.json:
+        say((out / PARITY_FILE).read_text(encoding="utf-8").rstrip())
+    else:
+        say(_table(rows))
+        delivered = [row.file for row in rows if row.problem is None]
+        for file in (*delivered, CONTRACT_FILE, GOLDEN_FILE, MANIFEST_FILE, PARITY_FILE):
+            say(f"wrote {out / file}")
+    for row in rows:
+        if row.problem is not None:
+            fail(f"{row.file}: {row.problem}")
+    return exit_code(rows)
+
+
+def _table(rows: list[Row]) -> str:
+    from runtimes.console import table
+
+    lines = []
+    for row in rows:
+        cells = ["–"] * 5
+        if row.verdict is not None:
+            found = row.verdict.comparison
+            cells = [
+                f"{row.entry['bytes'] / 1e6:.2f}" if row.entry else "–",
+                f"{found.probability:.1e}",
+                f"{found.cam:.1e}",
+                f"{found.unknown:.1e}",
+                f"{100 * found.agreement:.1f}",
+            ]
+        lines.append((row.file, *cells, "passed" if row.problem is None else "FAILED"))
+    heads = ("file", "MB", "largest Δp", "cam Δ", "unknown Δ", "same top-1 %", "verdict")
+    images = next((row.verdict.comparison.images for row in rows if row.verdict), 0)
+    return table(heads, lines, f"compared with torch in float32 on {images} images:")

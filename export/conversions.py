@@ -1,0 +1,127 @@
+"""One classifier to any format of the table; what several formats need is made once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from distill.models import Classifier
+from export import coreml_export, onnx_export, tflite_export
+from export.deployable import Deployable
+from export.formats import Format
+from export.quantization.bias_correction import (
+    Rounding,
+    correct_biases,
+    exact,
+    exact_activation,
+    half,
+    half_activation,
+    integer,
+    integer_activation,
+    small_kept,
+)
+from export.quantization.silent_channels import lift_silent_channels
+from export.tflite_names import operations
+from runtimes.contract import Contract
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+# All images of the correction are in memory at once, and channel means need no more of them.
+_CORRECTION_IMAGES = 32
+
+
+_HALF = Rounding(half, half, half_activation)
+_HALF_WEIGHTS = Rounding(half, exact, exact_activation)
+_INT8 = Rounding(integer(), exact, integer_activation)
+_COREML_INT8 = Rounding(integer(half), half, integer_activation)
+_COREML_INT8_WEIGHTS = Rounding(
+    small_kept(integer(half), coreml_export.SMALLEST_QUANTIZED), half, half_activation
+)
+
+
+class Conversions:
+    """Converts a classifier format by form.
+
+    Args:
+        classifier: the trained student, in evaluation mode.
+        contract: with temperature and input size.
+        calibration: calibration images, uint8 (M, S, S, 3); None where no format needs them.
+    """
+
+    def __init__(
+        self, classifier: Classifier, contract: Contract, calibration: np.ndarray | None
+    ) -> None:
+        self._classifier = classifier
+        self._temperature = contract.calibration.temperature
+        self._size = contract.preprocessing.size
+        self._images = calibration
+
+    def write(self, form: Format, path: Path) -> dict[str, int]:
+        """Writes one file, without its contract, and returns how often each operator is in it."""
+        if form.family == "onnx":
+            model = self._onnx(form.precision)
+            onnx_export.write(model, path)
+            return _counted(node.op_type for node in model.graph.node)
+        if form.family == "coreml":
+            package = self._coreml(form.precision)
+            package.save(str(path))
+            return _counted(coreml_export.operator_kinds(package))
+        content = self._tflite(form.precision)
+        path.write_bytes(content)
+        return _counted(operation.kind for operation in operations(content))
+
+    def _onnx(self, precision: str) -> ModelProto:
+        if precision == "fp16":
+            return onnx_export.convert(self._corrected(_HALF).half_trunk(), self._size)
+        if precision == "int8":
+            model = onnx_export.convert(self._corrected(_INT8), self._size)
+            return onnx_export.quantize_static(model, self._calibration)
+        return onnx_export.convert(self._deployable, self._size)
+
+    def _coreml(self, precision: str) -> Any:
+        if precision == "fp16":
+            module = self._corrected(_HALF).channels_first()
+            return coreml_export.convert(module, self._size, "iOS16")
+        if precision == "int8-weights":
+            module = self._corrected(_COREML_INT8_WEIGHTS).channels_first()
+            return coreml_export.quantize_weights(
+                coreml_export.convert(module, self._size, "iOS16")
+            )
+        module = self._corrected(_COREML_INT8).channels_first()
+        module = coreml_export.quantize_trunk(module, self._calibration)
+        return coreml_export.convert(module, self._size, "iOS17")
+
+    def _tflite(self, precision: str) -> bytes:
+        if precision == "fp16":
+            corrected = self._corrected(_HALF_WEIGHTS)
+            return tflite_export.half_weights(tflite_export.convert(corrected, self._size))
+        if precision == "int8":
+            content = tflite_export.convert(self._corrected(_INT8), self._size)
+            return tflite_export.quantize_static(content, self._calibration)
+        return tflite_export.convert(self._deployable, self._size)
+
+    def _corrected(self, rounding: Rounding) -> Deployable:
+        return correct_biases(self._lifted, self._calibration[:_CORRECTION_IMAGES], rounding)
+
+    @cached_property
+    def _deployable(self) -> Deployable:
+        return Deployable(self._classifier, self._temperature)
+
+    @cached_property
+    def _lifted(self) -> Deployable:
+        return lift_silent_channels(self._deployable)
+
+    @property
+    def _calibration(self) -> np.ndarray:
+        if self._images is None:
+            raise ValueError("a calibrated format was asked for without calibration images")
+        return self._images
+
+
+def _counted(kinds: Any) -> dict[str, int]:
+    return dict(sorted(Counter(kinds).items()))

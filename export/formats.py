@@ -1,0 +1,118 @@
+"""The one table of formats: command line, README, tests and benchmarks are derived from it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from distill.doctor import STAGES
+from runtimes.errors import InputError, MissingDependencyError
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a file may be from torch in float32 on the verification images.
+
+    Attributes:
+        probability: largest difference of any probability; None where it does not decide.
+        agreement: smallest share of images with the same first diagnosis.
+        maps: largest root mean square difference of the class maps, and of the unknown scores, in
+            units of the root mean square of torch's own.
+    """
+
+    probability: float | None
+    agreement: float
+    maps: float
+
+
+_EXACT = Tolerance(probability=1e-4, agreement=0.97, maps=1e-3)
+_HALF = Tolerance(probability=5e-3, agreement=0.97, maps=2e-2)
+_INT8 = Tolerance(probability=None, agreement=0.97, maps=0.35)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of file that can be written.
+
+    Attributes:
+        family: "onnx", "coreml" or "tflite"; also the dependency group that writes and runs it.
+        precision: what is stored and computed in.
+        suffix: of the file name, with the dot; an .mlpackage is a folder.
+        calibrated: whether training images are needed to write it; all that round do.
+        runs_on: where it is meant to run, with the oldest system.
+        note: what it is, in a few words.
+        tolerance: the gate it must pass.
+    """
+
+    family: str
+    precision: str
+    suffix: str
+    calibrated: bool
+    runs_on: str
+    note: str
+    tolerance: Tolerance
+
+    @property
+    def key(self) -> str:
+        """What `--only` takes, for example "tflite:int8"."""
+        return f"{self.family}:{self.precision}"
+
+    def file_name(self, name: str) -> str:
+        """The file's name for a model called `name`."""
+        return f"{name}-{self.precision}{self.suffix}"
+
+    def require_packages(self) -> None:
+        """Checks, without importing them, that converter and runtime are installed.
+
+        Raises:
+            MissingDependencyError: names the first package that is not there.
+        """
+        for module, package in STAGES[self.family]:
+            if importlib.util.find_spec(module) is None:
+                raise MissingDependencyError(package, self.family)
+
+
+_ORT = "ONNX Runtime, also in browsers"
+_IOS16, _IOS17 = "iOS 16, macOS 13", "iOS 17, macOS 14"
+_LITERT = "Android, LiteRT, also in browsers"
+
+FORMATS: tuple[Format, ...] = (
+    Format("onnx", "fp32", ".onnx", False, _ORT, "the reference, dynamic batch", _EXACT),
+    Format("onnx", "fp16", ".onnx", True, _ORT, "half the size, float head", _HALF),
+    Format("onnx", "int8", ".onnx", True, _ORT, "static QDQ, per channel, float head", _INT8),
+    Format("coreml", "fp16", ".mlpackage", True, _IOS16, "ML program, image input", _HALF),
+    Format("coreml", "int8-weights", ".mlpackage", True, _IOS16, "int8 weights, fp16 math", _INT8),
+    Format("coreml", "w8a8", ".mlpackage", True, _IOS17, "int8 weights and activations", _INT8),
+    Format("tflite", "fp32", ".tflite", False, _LITERT, "the reference, batch 1", _EXACT),
+    Format("tflite", "fp16", ".tflite", True, _LITERT, "half the size, for GPUs", _HALF),
+    Format("tflite", "int8", ".tflite", True, _LITERT, "static, per channel, float head", _INT8),
+)
+
+
+def select_formats(only: Sequence[str] | None) -> tuple[Format, ...]:
+    """Returns the formats that `only` names by key or family, in the table's order; all for None.
+
+    Raises:
+        InputError: a name is not in the table.
+    """
+    if not only:
+        return FORMATS
+    families = dict.fromkeys(form.family for form in FORMATS)
+    keys = [form.key for form in FORMATS]
+    for name in only:
+        if name not in keys and name not in families:
+            raise InputError(
+                f"unknown format '{name}'; possible: {', '.join(keys)}, "
+                f"and whole families: {', '.join(families)}."
+            )
+    return tuple(form for form in FORMATS if form.key in only or form.family in only)
+
+
+def markdown_table() -> str:
+    """The table as it stands in the README."""
+    lines = ["| file | format | runs on | what it is |", "|---|---|---|---|"]
+    for form in FORMATS:
+        cells = (f"`{form.file_name('NAME')}`", f"`{form.key}`", form.runs_on, form.note)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

@@ -1,0 +1,43 @@
+"""The calibration set: training images on which int8 ranges and biases are measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from export.image_set import ImageSet, draw_images
+from runtimes.errors import InputError
+
+if TYPE_CHECKING:
+    from distill.dataset import Dataset
+
+SMALLEST = 8
+
+
+def draw_calibration_set(dataset: Dataset, count: int, seed: int) -> ImageSet:
+    """Draws training images, balanced over the classes and apart from the test side.
+
+    Raises:
+        InputError: fewer than 8 images are asked for or there, or one of them (in a split by
+            lesion: another image of its lesion) is on the test side too.
+    """
+    if count < SMALLEST:
+        raise InputError(
+            f"{count} calibration images are too few: expected {SMALLEST} or more, 256 is usual."
+        )
+    drawn = draw_images(dataset, "train", count, seed)
+    if len(drawn.ids) < SMALLEST:
+        raise InputError(
+            f"the training side has {len(drawn.ids)} images, and int8 ranges need {SMALLEST} or "
+            "more. Train on more images, or export the float formats with --only."
+        )
+    shared = set(drawn.ids) & set(dataset.ids("test"))
+    if dataset.split.protocol == "lesion":
+        lesions = dict(zip(dataset.ids("train"), dataset.groups("train"), strict=True))
+        tested = set(dataset.groups("test"))
+        shared |= {image for image in drawn.ids if lesions[image] in tested}
+    if shared:
+        raise InputError(
+            f"{len(shared)} calibration images stand on the test side too, {min(shared)} for one. "
+            "The split is damaged: make it again with `python -m distill train`."
+        )
+    return drawn
