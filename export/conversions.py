@@ -79,9 +79,9 @@ class Conversions:
         if precision == "fp16":
             return onnx_export.convert(self._corrected(_HALF).half_trunk(), self._size)
         if precision == "int8":
-            model = onnx_export.convert(self._corrected(_INT8), self._size)
+            model = onnx_export.convert_again(self._onnx_float, self._int8)
             return onnx_export.quantize_static(model, self._calibration)
-        return onnx_export.convert(self._deployable, self._size)
+        return self._onnx_float
 
     def _coreml(self, precision: str) -> Any:
         if precision == "fp16":
@@ -99,11 +99,13 @@ class Conversions:
     def _tflite(self, precision: str) -> bytes:
         if precision == "fp16":
             corrected = self._corrected(_HALF_WEIGHTS)
-            return tflite_export.half_weights(tflite_export.convert(corrected, self._size))
+            return tflite_export.half_weights(
+                tflite_export.convert_again(self._tflite_float, corrected)
+            )
         if precision == "int8":
-            content = tflite_export.convert(self._corrected(_INT8), self._size)
+            content = tflite_export.convert_again(self._tflite_float, self._int8)
             return tflite_export.quantize_static(content, self._calibration)
-        return tflite_export.convert(self._deployable, self._size)
+        return self._tflite_float
 
     def _corrected(self, rounding: Rounding) -> Deployable:
         return correct_biases(self._lifted, self._calibration[:_CORRECTION_IMAGES], rounding)
@@ -111,6 +113,18 @@ class Conversions:
     @cached_property
     def _deployable(self) -> Deployable:
         return Deployable(self._classifier, self._temperature)
+
+    @cached_property
+    def _int8(self) -> Deployable:
+        return self._corrected(_INT8)
+
+    @cached_property
+    def _onnx_float(self) -> ModelProto:
+        return onnx_export.convert(self._deployable, self._size)
+
+    @cached_property
+    def _tflite_float(self) -> bytes:
+        return tflite_export.convert(self._deployable, self._size)
 
     @cached_property
     def _lifted(self) -> Deployable:

@@ -1,4 +1,4 @@
-"""Images drawn from one side of a split: balanced over classes, seeded, recorded by name."""
+"""Images drawn from one side of a split by a seed, and recorded by name."""
 
 from __future__ import annotations
 
@@ -48,28 +48,28 @@ class ImageSet:
         }
 
 
-def draw_images(dataset: Dataset, side: str, count: int, seed: int) -> ImageSet:
+def draw_balanced(dataset: Dataset, side: str, count: int, seed: int) -> ImageSet:
     """Draws up to `count` images of one side, as many of each class as there are.
 
     A class that has fewer than its share gives all it has, and the others make up for it. Within
     a class every lesion gives one image before any gives a second.
     """
-    ids, labels = dataset.ids(side), dataset.labels(side)
-    groups = dataset.groups(side)
-    generator = np.random.default_rng([seed, len(ids)])
+    labels, groups = dataset.labels(side), dataset.groups(side)
+    generator = np.random.default_rng([seed, len(labels)])
     queues = [
         _one_of_each_first(generator.permutation(np.flatnonzero(labels == label)), groups)
         for label in range(len(dataset.index.classes))
     ]
     shares = _shares([len(queue) for queue in queues], count)
     taken = np.concatenate([queue[:share] for queue, share in zip(queues, shares, strict=True)])
-    order = generator.permutation(taken.astype(np.int64))
-    return ImageSet(
-        side=side,
-        seed=seed,
-        ids=tuple(ids[position] for position in order),
-        counts=dict(zip(dataset.index.classes, shares, strict=True)),
-    )
+    return _image_set(dataset, side, seed, generator.permutation(taken))
+
+
+def draw_at_random(dataset: Dataset, side: str, count: int, seed: int) -> ImageSet:
+    """Draws up to `count` images of one side, classes as frequent as they are there."""
+    generator = np.random.default_rng([seed, len(dataset.ids(side))])
+    rows = generator.permutation(len(dataset.ids(side)))[:count]
+    return _image_set(dataset, side, seed, rows)
 
 
 def network_pixels(
@@ -91,6 +91,17 @@ def network_pixels(
         image = resize_square(Image.fromarray(dataset.cache.pixels[row]), size)
         result[position] = np.asarray(image)
     return result
+
+
+def _image_set(dataset: Dataset, side: str, seed: int, rows: np.ndarray) -> ImageSet:
+    ids, labels = dataset.ids(side), dataset.labels(side)
+    counts = np.bincount(labels[rows], minlength=len(dataset.index.classes))
+    return ImageSet(
+        side=side,
+        seed=seed,
+        ids=tuple(ids[row] for row in rows),
+        counts=dict(zip(dataset.index.classes, (int(count) for count in counts), strict=True)),
+    )
 
 
 def _one_of_each_first(rows: np.ndarray, groups: Sequence[str]) -> np.ndarray:

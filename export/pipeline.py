@@ -18,7 +18,7 @@ from distill.provenance import provenance
 from export.conversions import Conversions
 from export.formats import Format
 from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
-from export.image_set import ImageSet, draw_images, network_pixels
+from export.image_set import ImageSet, draw_at_random, network_pixels
 from export.manifest import MANIFEST_FILE, build_manifest, kept_entries, sha256_of, size_of
 from export.quantization.calibration_set import draw_calibration_set
 from export.reference import reference_session
@@ -224,7 +224,7 @@ def _draw_parity(dataset: Dataset, settings: Settings) -> ImageSet:
             f"{SMALLEST_PARITY} or more."
         )
     drawn = [
-        draw_images(dataset, side, settings.parity_images, settings.seed)
+        draw_at_random(dataset, side, settings.parity_images, settings.seed)
         for side in ("validation", "test")
     ]
     largest = max(drawn, key=lambda images: len(images.ids))

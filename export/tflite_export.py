@@ -10,6 +10,7 @@ import torch
 from export.deployable import Deployable
 from export.quantization.activation_ranges import measure_ranges
 from export.tflite_names import TRUNK_SCOPE, name_tensors
+from export.tflite_parameters import with_parameters
 from runtimes.contract import INPUT_NAME
 
 
@@ -27,8 +28,21 @@ def convert(deployable: Deployable, size: int) -> bytes:
 
     example = torch.zeros(1, size, size, 3)
     converted = litert_torch.convert(_NamedOutputs(deployable), sample_kwargs={INPUT_NAME: example})
-    parameters = {name: value.detach().numpy() for name, value in deployable.named_parameters()}
-    return name_tensors(converted.model_content(), parameters)
+    return name_tensors(converted.model_content(), _parameters(deployable))
+
+
+def convert_again(content: bytes, deployable: Deployable) -> bytes:
+    """Returns what `convert` gives for the same network with other numbers, in no time.
+
+    Args:
+        content: from `convert`.
+        deployable: with the same trunk but for weights and biases.
+    """
+    return with_parameters(content, _parameters(deployable))
+
+
+def _parameters(deployable: Deployable) -> dict[str, np.ndarray]:
+    return {name: value.detach().numpy() for name, value in deployable.named_parameters()}
 
 
 class _NamedOutputs(torch.nn.Module):

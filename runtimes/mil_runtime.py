@@ -28,7 +28,7 @@ class MilSession:
     Its answers stand for Core ML's; its speed says nothing about a phone's.
     """
 
-    def __init__(self, path: Path, contract: Contract | None) -> None:
+    def __init__(self, path: Path, contract: Contract | None, threads: int) -> None:
         """Opens the package.
 
         Raises:
@@ -45,7 +45,11 @@ class MilSession:
             check_names(path, "outputs", names, OUTPUT_NAMES)
             classes = self._program.output_shapes["probabilities"][-1]
             check_shapes(path, contract, self._size, classes)
-        self.backend = f"MIL evaluator on torch {torch.__version__} cpu"
+        self._threads = threads
+        self.backend = (
+            f"MIL evaluator on torch {torch.__version__} cpu "
+            f"{threads} thread{'s' if threads > 1 else ''}"
+        )
 
     def predict(self, images: np.ndarray) -> Prediction:
         """Answers for (N, S, S, 3) RGB pixels from 0 to 255, uint8 or float32."""
@@ -60,7 +64,12 @@ class MilSession:
             image = image.permute(0, 3, 1, 2)
         # a program that passed the loader may still use an operation in a way unknown here
         with torch.inference_mode(), refusals(self._path, "the MIL evaluator"):
-            outputs = self._program.run(image)
+            before = torch.get_num_threads()  # one setting for the process, so it is put back
+            torch.set_num_threads(self._threads)
+            try:
+                outputs = self._program.run(image)
+            finally:
+                torch.set_num_threads(before)
         arrays = {name: value.float().numpy() for name, value in outputs.items()}
         if self.contract is not None:
             return named_prediction(arrays)

@@ -20,7 +20,7 @@ def open_model(path: Path | str, threads: int = 1, *, require_contract: bool = T
 
     Args:
         path: the model file.
-        threads: number of CPU threads; the MIL evaluator and Core ML have their own.
+        threads: number of CPU threads; Core ML decides by itself.
         require_contract: False also opens foreign image classifiers, whose answers are
             probabilities only.
 
@@ -53,4 +53,4 @@ def open_model(path: Path | str, threads: int = 1, *, require_contract: bool = T
         return CoreMLSession(path, contract)
     from runtimes.mil_runtime import MilSession
 
-    return MilSession(path, contract)
+    return MilSession(path, contract, threads)

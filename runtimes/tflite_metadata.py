@@ -32,8 +32,9 @@ def read_tflite_text(path: Path, key: str) -> str | None:
         for position in range(min(model.MetadataLength(), _MAX_ENTRIES)):
             entry = model.Metadata(position)
             if entry.Name() == key.encode():
-                data = model.Buffers(entry.Buffer()).DataAsNumpy()
-                return bytes(np.asarray(data, dtype=np.uint8)).decode("utf-8")
+                buffer = schema.BufferT.InitFromObj(model.Buffers(entry.Buffer()))
+                data = _inside(schema, buffer, content).data
+                return np.asarray(data, dtype=np.uint8).tobytes().decode("utf-8")
     except InputError:
         raise
     except Exception as error:
@@ -43,6 +44,9 @@ def read_tflite_text(path: Path, key: str) -> str | None:
 
 def write_tflite_text(path: Path, key: str, text: str) -> None:
     """Puts the metadata entry `key` into the file, in one step; other entries stay.
+
+    Weights that stand behind the flatbuffer (ai-edge-quantizer writes them there) are taken into
+    it, and what no tensor or entry refers to is left out.
 
     Raises:
         InputError: not a .tflite, or the file cannot be written.
@@ -54,7 +58,11 @@ def write_tflite_text(path: Path, key: str, text: str) -> None:
     schema = _schema()
     try:
         tables = schema.ModelT.InitFromObj(_model(path, content, schema))
-        tables.buffers = [_aligned(schema, buffer) for buffer in tables.buffers]
+        used = _buffers_in_use(tables)
+        tables.buffers = [
+            _aligned(schema, _inside(schema, buffer, content) if i in used else schema.BufferT())
+            for i, buffer in enumerate(tables.buffers)
+        ]
         _set_entry(tables, schema, key, np.frombuffer(text.encode(), np.uint8))
         builder = flatbuffers.Builder(len(content) + len(text) + 1024)
         builder.Finish(tables.Pack(builder), file_identifier=_IDENTIFIER)
@@ -75,6 +83,23 @@ def _set_entry(tables: Any, schema: Any, key: str, data: np.ndarray) -> None:
     buffer = _aligned(schema, schema.BufferT(data=data))
     tables.buffers.append(buffer)
     tables.metadata.append(schema.MetadataT(name=key, buffer=len(tables.buffers) - 1))
+
+
+def _buffers_in_use(tables: Any) -> set[int]:
+    tensors = (tensor.buffer for graph in tables.subgraphs for tensor in graph.tensors)
+    entries = (entry.buffer for entry in tables.metadata or [])
+    legacy = () if tables.metadataBuffer is None else tables.metadataBuffer
+    return {0, *map(int, tensors), *map(int, entries), *map(int, legacy)}
+
+
+def _inside(schema: Any, buffer: Any, content: bytes) -> Any:
+    """Returns the buffer with its data in the table; offsets 0 and 1 mean that it is already."""
+    if buffer.offset <= 1:
+        return buffer
+    end = buffer.offset + buffer.size
+    if end > len(content):
+        raise ValueError(f"a buffer ends at byte {end} of {len(content)}")
+    return schema.BufferT(data=np.frombuffer(content[buffer.offset : end], np.uint8))
 
 
 def _aligned(schema: Any, buffer: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from export.image_set import ImageSet, draw_images
+from export.image_set import ImageSet, draw_balanced
 from runtimes.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def draw_calibration_set(dataset: Dataset, count: int, seed: int) -> ImageSet:
         raise InputError(
             f"{count} calibration images are too few: expected {SMALLEST} or more, 256 is usual."
         )
-    drawn = draw_images(dataset, "train", count, seed)
+    drawn = draw_balanced(dataset, "train", count, seed)
     if len(drawn.ids) < SMALLEST:
         raise InputError(
             f"the training side has {len(drawn.ids)} images, and int8 ranges need {SMALLEST} or "

@@ -46,7 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("predictions.csv"),
         help="the CSV file to write (default: %(default)s)",
     )
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="CPU threads (default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -63,6 +63,50 @@ def test_weights_stay_on_sixteen_byte_boundaries(tiny: Tiny) -> None:
     assert seen > 3
 
 
+def test_weights_behind_the_flatbuffer_are_taken_along(
+    tiny: Tiny, copy_of: Callable[[Path], Path]
+) -> None:
+    from runtimes.session import open_model
+
+    path = copy_of(tiny.tflite)
+    path.write_bytes(_with_weights_behind(path))
+    images = tiny.images(2)
+    before = open_model(path).predict(images).probabilities  # has found its contract
+    assert np.abs(before - tiny.expected(images)[0]).max() < 1e-5
+    embed_contract(path, dataclasses.replace(tiny.contract, name="with weights inside"))
+    assert np.array_equal(open_model(path).predict(images).probabilities, before)
+    assert read_contract(path).name == "with weights inside"
+
+
+def _with_weights_behind(path: Path) -> bytes:
+    """Moves all data behind the flatbuffer, as ai-edge-quantizer does with large weights."""
+    flatbuffer_utils = pytest.importorskip("ai_edge_litert.tools.flatbuffer_utils")
+    model = flatbuffer_utils.read_model(str(path))
+    moved = [buffer for buffer in model.buffers if buffer.data is not None and len(buffer.data)]
+    contents = [bytes(buffer.data) + bytes(-len(buffer.data) % 16) for buffer in moved]
+    sizes = [len(buffer.data) for buffer in moved]
+    start = 1 << 20
+    for _ in range(2):  # the second round knows where the flatbuffer ends
+        place = start
+        for buffer, content, size in zip(moved, contents, sizes, strict=True):
+            buffer.data, buffer.offset, buffer.size = None, place, size
+            place += len(content)
+        flatbuffer = flatbuffer_utils.convert_object_to_bytearray(model)
+        start = len(flatbuffer) + -len(flatbuffer) % 16
+    return bytes(flatbuffer.ljust(start, b"\0")) + b"".join(contents)
+
+
+def test_what_nothing_refers_to_is_left_out(tiny: Tiny, copy_of: Callable[[Path], Path]) -> None:
+    flatbuffer_utils = pytest.importorskip("ai_edge_litert.tools.flatbuffer_utils")
+    path = copy_of(tiny.tflite)
+    size = path.stat().st_size
+    model = flatbuffer_utils.read_model(str(path))
+    model.buffers.append(flatbuffer_utils.schema_fb.BufferT(data=np.zeros(50_000, np.uint8)))
+    flatbuffer_utils.write_model(model, str(path))
+    embed_contract(path, tiny.contract)
+    assert path.stat().st_size < size + 100
+
+
 def test_onnx_runtime_finds_the_contract_in_the_properties(tiny: Tiny) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(str(tiny.onnx), providers=["CPUExecutionProvider"])

@@ -48,7 +48,21 @@ def test_the_torch_session_is_the_module_itself(tiny: Tiny) -> None:
 def test_the_backend_names_what_runs(tiny: Tiny) -> None:
     assert "XNNPACK 1 partition 1 thread" in open_model(tiny.tflite).backend
     assert "CPUExecutionProvider 2 threads" in open_model(tiny.onnx, threads=2).backend
-    assert "MIL evaluator" in open_model(tiny.mlpackage).backend
+    backend = open_model(tiny.mlpackage, threads=2).backend
+    assert backend.startswith("MIL evaluator on torch")
+    assert backend.endswith("2 threads")
+
+
+def test_the_evaluator_uses_its_threads_and_puts_torchs_own_setting_back(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    before = torch.get_num_threads()
+    open_model(tiny.mlpackage, threads=2).predict(tiny.images(1))
+    assert asked == [2, before]
 
 
 def test_onnx_takes_more_images_than_one_batch_holds(tiny: Tiny) -> None:
