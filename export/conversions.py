@@ -13,6 +13,7 @@ from distill.models import Classifier
 from export import coreml_export, onnx_export, tflite_export
 from export.deployable import Deployable
 from export.formats import Format
+from export.noise import native_chatter
 from export.quantization.bias_correction import (
     Rounding,
     correct_biases,
@@ -63,6 +64,10 @@ class Conversions:
 
     def write(self, form: Format, path: Path) -> dict[str, int]:
         """Writes one file, without its contract, and returns how often each operator is in it."""
+        with native_chatter():
+            return self._write(form, path)
+
+    def _write(self, form: Format, path: Path) -> dict[str, int]:
         if form.family == "onnx":
             model = self._onnx(form.precision)
             onnx_export.write(model, path)

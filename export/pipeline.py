@@ -47,7 +47,7 @@ class Settings:
     """
 
     calibration_images: int = 256
-    parity_images: int = 256
+    parity_images: int = 128
     seed: int = 0
 
 

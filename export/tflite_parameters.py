@@ -47,7 +47,7 @@ def with_parameters(content: bytes, parameters: Mapping[str, np.ndarray]) -> byt
             if uses[index] > 1:  # equal constants of several operations are one tensor
                 index = _copy_of(graph, index, f"{name.rpartition('/')[0]}/bias")
                 operator.inputs[position] = index
-            _set(model, graph.tensors[index], value)
+            _set(model, graph, index, value)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
@@ -68,9 +68,12 @@ def _copy_of(graph: Any, index: int, name: str) -> int:
     return len(graph.tensors) - 1
 
 
-def _set(model: Any, tensor: Any, value: np.ndarray) -> None:
+def _set(model: Any, graph: Any, index: int, value: np.ndarray) -> None:
     from ai_edge_litert import schema_py_generated as schema
 
     data = np.frombuffer(np.ascontiguousarray(value, dtype=np.float32).tobytes(), np.uint8)
-    model.buffers.append(schema.BufferT(data=data))  # the old one may serve other tensors
-    tensor.buffer = len(model.buffers) - 1
+    tensor = graph.tensors[index]
+    if sum(other.buffer == tensor.buffer for other in graph.tensors) > 1:
+        model.buffers.append(schema.BufferT())
+        tensor.buffer = len(model.buffers) - 1
+    model.buffers[tensor.buffer].data = data

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--data", type=Path, help="where the run's data set lies now")
     add("--calibration-images", type=int, default=256, help="training images for int8 ranges")
-    add("--parity-images", type=int, default=256, help="images that files are compared on")
+    add("--parity-images", type=int, default=128, help="images that files are compared on")
     add("--seed", type=int, default=0, help="chooses both sets of images")
     add("--json", action="store_true", help="print parity.json instead of the table")
 

@@ -8,9 +8,6 @@ import numpy as np
 
 from distill.models import PIXEL_OFFSET
 from export.tflite_names import INPUT_SCOPE, TRUNK_SCOPE, operations
-from runtimes.native_stderr import without_remarks
-
-_PRESERVING = "Warning: Enabling `experimental_preserve_all_tensors`"
 
 
 def measure_ranges(content: bytes, images: np.ndarray, threads: int) -> dict[str, Any]:
@@ -25,16 +22,12 @@ def measure_ranges(content: bytes, images: np.ndarray, threads: int) -> dict[str
         images: calibration images, uint8 (M, S, S, 3).
         threads: threads of the interpreter.
     """
-    import warnings
-
     from ai_edge_litert.interpreter import Interpreter
 
-    with warnings.catch_warnings(), without_remarks("INFO: Created TensorFlow Lite XNNPACK"):
-        warnings.filterwarnings("ignore", message=_PRESERVING)
-        interpreter = Interpreter(
-            model_content=content, num_threads=threads, experimental_preserve_all_tensors=True
-        )
-        interpreter.allocate_tensors()
+    interpreter = Interpreter(
+        model_content=content, num_threads=threads, experimental_preserve_all_tensors=True
+    )
+    interpreter.allocate_tensors()
     graph = [o for o in operations(content) if o.outputs[0].startswith((INPUT_SCOPE, TRUNK_SCOPE))]
     wanted = {name for operation in graph for name in operation.outputs}
     tensors = {t["index"]: t["name"] for t in interpreter.get_tensor_details()}
