@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from distill.models import Classifier, build_classifier
@@ -64,7 +64,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str])
     # The loading side maps storage to names one to one, so shared storage is copied apart.
     apart = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
     with replacing_file(Path(path)) as temporary:
-        save_file(apart, temporary, metadata=header)
+        temporary.write_bytes(save(apart, metadata=header))  # a full disk is then an OSError
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -104,9 +104,9 @@ def prepare_dataset(
 def describe_dataset(run: Path, dataset: Dataset) -> None:
     """Writes data.json into a run folder, for `open_dataset`."""
     about = {
-        "data": str(dataset.source),
+        "data": str(dataset.source.resolve()),
         "images": dataset.images,
-        "cache_folder": str(dataset.cache_folder),
+        "cache_folder": str(dataset.cache_folder.resolve()),
         "cache_size": dataset.cache.size,
         "index_sha256": dataset.index.sha256,
         "skipped": list(dataset.cache.skipped),

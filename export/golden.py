@@ -62,7 +62,7 @@ def write_golden(
         predictions: "torch" or a format's key → answers to the images.
         keep: keys of formats whose answers in the earlier file stay, if it has the same images.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     tensors = _kept(path, images, keep)
     tensors[INPUT_NAME] = images
@@ -70,7 +70,7 @@ def write_golden(
         for name in OUTPUT_NAMES:
             tensors[f"{key}/{name}"] = np.ascontiguousarray(getattr(prediction, name))
     with replacing_file(path) as temporary:
-        save_file(tensors, temporary)
+        temporary.write_bytes(save(tensors))
 
 
 def _kept(path: Path, images: np.ndarray, keep: Collection[str]) -> dict[str, np.ndarray]:

@@ -26,9 +26,7 @@ def _named_failures(path: Path) -> Iterator[None]:
             errno.EACCES: "permission denied. Choose a folder that you may write to",
             errno.EROFS: "the file system is read-only. Choose a folder that you may write to",
         }
-        reason = reasons.get(error.errno or 0)
-        if reason is None:
-            raise
+        reason = reasons.get(error.errno or 0, f"{error.strerror or error}. Choose another path")
         raise InputError(
             f"cannot write {path}: {reason}; what stood there is unchanged."
         ) from error
@@ -39,10 +37,13 @@ def replacing_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, which takes its name when the block ends well.
 
     Raises:
-        InputError: the disk is full or the folder cannot be written; `path` is left as it was.
+        InputError: the disk is full, the folder cannot be written, or `path` is no plain file;
+            what stood there is left as it was.
     """
     path = Path(path)
     with _named_failures(path):
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is a folder or a device; name a file to write.")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix

@@ -34,7 +34,8 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
     """Runs one verb and returns the exit code; only that verb's module is imported.
 
     A module's docstring is its help text: the first line and, below it, worked examples.
-    Exit codes: 0 done, 1 a gate failed, 2 bad input, 130 interrupted.
+    Exit codes: 0 done, 1 a gate failed, 2 bad input, 3 a fault of the program,
+    130 interrupted.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {program}",
@@ -69,6 +70,13 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if args.debug:
+            raise
+        fail(
+            f"{type(error).__name__}: {error}\nThis is a fault of the program; --debug shows where."
+        )
+        return 3
 
 
 def say(text: str = "") -> None:

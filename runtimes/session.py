@@ -10,6 +10,8 @@ from runtimes.metadata import find_contract, read_contract
 from runtimes.model_files import kind_of, read_model_file
 from runtimes.prediction import Session
 
+_MOST_THREADS = 1024
+
 
 def open_model(path: Path | str, threads: int = 1, *, require_contract: bool = True) -> Session:
     """Opens a .tflite with LiteRT, an .onnx with ONNX Runtime, an .mlpackage with Core ML.
@@ -30,8 +32,8 @@ def open_model(path: Path | str, threads: int = 1, *, require_contract: bool = T
         MissingDependencyError: the runtime's package is not installed.
     """
     path = Path(path)
-    if threads < 1:
-        raise InputError(f"the number of threads is {threads}; expected 1 or more.")
+    if not 1 <= threads <= _MOST_THREADS:
+        raise InputError(f"the number of threads is {threads}; expected 1 to {_MOST_THREADS}.")
     kind = kind_of(path)
     if kind == "run":
         raise InputError(

@@ -26,13 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints metrics with 95 % intervals over lesions, and the paired differences if asked."""
-    from distill.comparison import compare_runs, measure_run
+    from distill.comparison import compare_runs, measure_run, read_student
     from distill.dataset import open_dataset, to_device
     from distill.device import choose_device
     from distill.provenance import provenance
     from runtimes.atomic import write_json
     from runtimes.console import say, table
 
+    for folder in (args.run_folder, *([args.against] if args.against else [])):
+        read_student(folder)  # a folder that is no run is named before images are decoded
     dataset = open_dataset(args.run_folder, args.data)
     images = to_device(dataset, choose_device(args.device))
     first = measure_run(args.run_folder, dataset, images, args.side, args.size)

@@ -30,12 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--budget",
         default="auto",
-        help="paper, cpu, sample or a YAML path; auto by device and data",
+        help="paper, cpu, cpu_same_time, sample or a YAML path; auto chooses",
     )
     add("--pair", metavar="TEACHER:STUDENT", help="torchvision names instead of the recipe's")
     add("--split", default="lesion", choices=("lesion", "paper"), help="split protocol")
     add("--fold", type=int, default=2, help="validation fold of the paper's split, 0 to 4")
-    add("--seed", type=int, default=2021)
+    add("--seed", type=_seed, default=2021, help="of the split and of training, 0 or more")
     add("--weights-dir", type=Path, help="folder of ImageNet weights as safetensors")
     add("--cache-dir", type=Path, default=Path("data/cache"), help="where decoded images go")
     add("--device", default="auto", help="auto, cpu or cuda")
@@ -116,6 +116,12 @@ def _budget_name(args: argparse.Namespace, device: str) -> str:
     if (args.data / SYNTHETIC_MARKER).is_file():
         return "sample"
     return "paper" if device == "cuda" else "cpu"
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no seed; expected a whole number, 0 or more")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> None:
     if args.out.is_dir():
         raise InputError(f"{args.out}: this is a folder. Name the CSV file to write with --out.")
     images = list_images(args.inputs)
+    _refuse_to_overwrite(args.out, [args.model, *args.inputs])
     session = open_model(args.model, args.threads)
     note(f"{args.model}: {session.backend}. Research software, not a medical device.")
     bad = 0
@@ -79,6 +80,14 @@ def run(args: argparse.Namespace) -> None:
             f"{bad} of {len(images)} images could not be read (each is named above). "
             f"The others are in {args.out}; mend or leave out those and run again."
         )
+
+
+def _refuse_to_overwrite(out: Path, read: list[Path]) -> None:
+    for path in read:
+        if out.exists() and Path(path).exists() and out.samefile(path):
+            raise InputError(
+                f"{out}: the CSV file would replace something that is read. Name another --out."
+            )
 
 
 def columns(contract: Contract) -> list[str]:

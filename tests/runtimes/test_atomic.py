@@ -90,3 +90,17 @@ def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
     process.wait()
     time.sleep(0.05)
     assert path.read_text() == "old"
+
+
+def test_a_folder_or_device_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    for path in (tmp_path / "kept", Path(os.devnull)):
+        with pytest.raises(InputError, match="folder or a device"):
+            write_text(path, "x")
+    assert not Path(os.devnull).is_file()
+
+
+def test_a_path_through_a_file_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot write"):
+        write_text(tmp_path / "file" / "inside.json", "x")

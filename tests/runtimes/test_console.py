@@ -63,3 +63,13 @@ def test_progress_in_a_pipe_tells_the_time_left(
     assert "counting: " in shown
     assert "min left" in shown
     assert "\033[" not in shown
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_failed_gate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(args: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    assert run_program("p", "", _program(run, monkeypatch), ["one"]) == 3
+    assert "--debug" in capsys.readouterr().err
