@@ -125,3 +125,11 @@ def test_the_figures_of_a_run_are_kept_without_its_weights(finished: Path, tmp_p
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     assert done.returncode == 2
     assert (tmp_path / "kept" / "metrics.json").exists()
+
+
+def test_a_file_in_the_way_of_the_run_is_an_input_error(sample: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    done = _train(tmp_path, sample, "--out", str(tmp_path / "file" / "run"), recipe="no_kd")
+    assert done.returncode == 2
+    assert "stands in the way" in done.stderr
+    assert (tmp_path / "file").read_text() == "mine"
