@@ -23,7 +23,8 @@ _MESSAGES = {
     "torchao": ("Failed to load ",),
     "torchao.kernel.intmm": ("Warning: Detected no triton",),
     "torch.utils._pytree": ("<enum 'KernelPreference'>",),
-    "root": ("Please consider pre-processing before quantization",),
+    "root": ("Please consider to run pre-processing", "Please consider pre-processing"),
+    "coremltools": ("Tuple detected at graph output",),
 }
 # Words in the middle of a warning, and its category.
 _WARNINGS = (
