@@ -6,7 +6,7 @@ RECIPE ?= ssd_kd
 BUDGET ?= auto
 DATA ?=
 WEIGHTS ?= $(DERMPORT_WEIGHTS)
-PAIR ?=
+PAIR ?= $(if $(DATA),,resnet18:mobilenet_v2)
 TIME ?=
 ONLY ?=
 
