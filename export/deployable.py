@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from distill.models import PIXEL_OFFSET, PIXEL_SCALE, Classifier
-from export.folding import fold_batch_norm, fold_input_scale
+from export.folding import fold_batch_norm, fold_input_scale, pad_pools_with_zeros
 
 _UNIT = 128.0
 
@@ -44,7 +44,8 @@ class Deployable(nn.Module):
 
     def __init__(self, classifier: Classifier, temperature: float) -> None:
         super().__init__()
-        self.trunk = fold_input_scale(fold_batch_norm(classifier.trunk), PIXEL_SCALE)
+        trunk = pad_pools_with_zeros(fold_batch_norm(classifier.trunk))
+        self.trunk = fold_input_scale(trunk, PIXEL_SCALE)
         head = classifier.classifier
         self.class_weight = nn.Parameter(head.weight.detach().clone()[:, :, None, None])
         self.class_bias = nn.Parameter(head.bias.detach().clone())

@@ -36,6 +36,25 @@ def fold_batch_norm(trunk: nn.Module) -> fx.GraphModule:
     return graph_module
 
 
+def pad_pools_with_zeros(trunk: fx.GraphModule) -> fx.GraphModule:
+    """Changes max pooling after a ReLU to pad with zeros instead of minus infinity, in place.
+
+    Nothing is below zero there, so the maximum is the same; but minus infinity has no int8 scale,
+    and TFLite has no fast operation that pads with it.
+    """
+    modules = dict(trunk.named_modules())
+    for node in trunk.graph.nodes:
+        pool = _module_of(node, modules)
+        if not isinstance(pool, nn.MaxPool2d) or pool.padding in (0, (0, 0)) or pool.ceil_mode:
+            continue
+        if isinstance(_module_of(node.args[0], modules), nn.ReLU | nn.ReLU6):
+            padding = pool.padding if isinstance(pool.padding, tuple) else (pool.padding,) * 2
+            sides = (padding[1], padding[1], padding[0], padding[0])
+            unpadded = nn.MaxPool2d(pool.kernel_size, pool.stride, 0, pool.dilation)
+            _replace(trunk, node.target, nn.Sequential(nn.ZeroPad2d(sides), unpadded))
+    return fx.symbolic_trace(trunk)
+
+
 def fold_input_scale(trunk: nn.Module, scale: float) -> nn.Module:
     """Returns a trunk that answers x as `trunk` answers x / `scale`.
 

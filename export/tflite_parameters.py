@@ -45,7 +45,8 @@ def with_parameters(content: bytes, parameters: Mapping[str, np.ndarray]) -> byt
         for position, value in values.items():
             index = int(operator.inputs[position])
             if uses[index] > 1:  # equal constants of several operations are one tensor
-                index = _copy_of(graph, index, f"{name.rpartition('/')[0]}/bias")
+                role = "weight" if position == _WEIGHT else "bias"
+                index = _copy_of(graph, index, name.removesuffix("weight") + role)
                 operator.inputs[position] = index
             _set(model, graph, index, value)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
@@ -63,6 +64,7 @@ def _copy_of(graph: Any, index: int, name: str) -> int:
     from copy import copy
 
     tensor = copy(graph.tensors[index])
+    graph.tensors[index].name = f"shared/{index}".encode()
     tensor.name = name.encode()
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
