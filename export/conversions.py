@@ -74,7 +74,7 @@ class Conversions:
             return _counted(node.op_type for node in model.graph.node)
         if form.family == "coreml":
             package = self._coreml(form.precision)
-            package.save(str(path))
+            coreml_export.write(package, path)
             return _counted(coreml_export.operator_kinds(package))
         content = self._tflite(form.precision)
         path.write_bytes(content)
@@ -84,7 +84,9 @@ class Conversions:
         if precision == "fp16":
             return onnx_export.convert(self._corrected(_HALF).half_trunk(), self._size)
         if precision == "int8":
-            model = onnx_export.convert_again(self._onnx_float, self._int8)
+            model = onnx_export.convert_again(
+                self._onnx_float, self._deployable, self._int8, self._size
+            )
             return onnx_export.quantize_static(model, self._calibration)
         return self._onnx_float
 
@@ -103,14 +105,14 @@ class Conversions:
 
     def _tflite(self, precision: str) -> bytes:
         if precision == "fp16":
-            corrected = self._corrected(_HALF_WEIGHTS)
-            return tflite_export.half_weights(
-                tflite_export.convert_again(self._tflite_float, corrected)
-            )
+            return tflite_export.half_weights(self._tflite_again(self._corrected(_HALF_WEIGHTS)))
         if precision == "int8":
-            content = tflite_export.convert_again(self._tflite_float, self._int8)
+            content = self._tflite_again(self._int8)
             return tflite_export.quantize_static(content, self._calibration)
         return self._tflite_float
+
+    def _tflite_again(self, module: Deployable) -> bytes:
+        return tflite_export.convert_again(self._tflite_float, self._deployable, module, self._size)
 
     def _corrected(self, rounding: Rounding) -> Deployable:
         return correct_biases(self._lifted, self._calibration[:_CORRECTION_IMAGES], rounding)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
+import uuid
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,6 +54,30 @@ def convert(deployable: Deployable, size: int, minimum_os: str) -> Any:
     for name, text in _DESCRIPTIONS.items():
         model.output_description[name] = text
     return model
+
+
+def write(model: Any, path: Path) -> None:
+    """Saves an .mlpackage whose bytes depend on the model only.
+
+    coremltools names the package's items by random numbers and writes the specification's maps in
+    the order of the moment; both are put in order, so that the same export has the same hash.
+    """
+    model.save(str(path))
+    manifest = path / "Manifest.json"
+    contents = json.loads(manifest.read_text(encoding="utf-8"))
+    items = contents["itemInfoEntries"]
+    names = {old: str(uuid.uuid5(uuid.NAMESPACE_URL, item["path"])) for old, item in items.items()}
+    contents["itemInfoEntries"] = {
+        names[old]: items[old] for old in sorted(items, key=names.__getitem__)
+    }
+    contents["rootModelIdentifier"] = names[contents["rootModelIdentifier"]]
+    manifest.write_text(json.dumps(contents, indent=4) + "\n", encoding="utf-8")
+    specification = path / "Data" / items[_root(items)]["path"]
+    specification.write_bytes(model.get_spec().SerializeToString(deterministic=True))
+
+
+def _root(items: dict[str, Any]) -> str:
+    return next(key for key, item in items.items() if item["name"].endswith(".mlmodel"))
 
 
 # Below so many numbers int8 saves next to nothing; it is coremltools' own default.

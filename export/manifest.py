@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from distill.provenance import provenance
+from export.formats import FORMATS
 
 MANIFEST_FILE = "manifest.json"
 SCHEMA, VERSION = "dermport.manifest", "1.0"
@@ -55,6 +57,12 @@ def kept_entries(folder: Path, student_sha256: str, new: set[str]) -> list[dict[
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return []
+
+
+def unlisted_files(folder: Path, files: Collection[str]) -> list[str]:
+    """Returns model files in the folder that are not among the listed `files`."""
+    found = {path.name for form in FORMATS for path in folder.glob(f"*{form.suffix}")}
+    return sorted(name for name in found - set(files) if not name.startswith("."))
 
 
 def sha256_of(path: Path) -> str:

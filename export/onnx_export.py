@@ -50,13 +50,15 @@ def convert(deployable: Deployable, size: int) -> ModelProto:
     return model
 
 
-def convert_again(model: ModelProto, deployable: Deployable) -> ModelProto:
-    """Returns what `convert` gives for the same network with other numbers, in no time.
+def convert_again(model: ModelProto, old: Deployable, new: Deployable, size: int) -> ModelProto:
+    """Returns what `convert` gives for a network with other weights and biases, sooner if it can.
 
     Args:
-        model: from `convert`.
-        deployable: with the same trunk but for weights and biases; a convolution that had no bias
-            may have one now.
+        model: what `convert` gave for `old`.
+        old: channels last, float32.
+        new: the same trunk with other numbers in its convolutions; one that had no bias may have
+            one now.
+        size: S, side of the input in pixels.
     """
     from onnx import ModelProto, numpy_helper
 
@@ -64,13 +66,23 @@ def convert_again(model: ModelProto, deployable: Deployable) -> ModelProto:
     copy.CopyFrom(model)
     present = {tensor.name: tensor for tensor in copy.graph.initializer}
     readers = {node.input[1]: node for node in copy.graph.node if node.op_type == "Conv"}
-    for name, value in deployable.trunk.named_parameters(prefix="trunk"):
+    before = dict(old.trunk.named_parameters(prefix="trunk"))
+    for name, value in new.trunk.named_parameters(prefix="trunk"):
+        if name in before and torch.equal(before[name], value):
+            continue
         tensor = numpy_helper.from_array(value.detach().numpy(), name)
-        if name in present:
-            present[name].CopyFrom(tensor)
-        else:
+        reader = readers.get(f"{name.rpartition('.')[0]}.weight")
+        if reader is None:
+            return convert(new, size)
+        if name not in before:
             copy.graph.initializer.append(tensor)
-            readers[f"{name.removesuffix('.bias')}.weight"].input.append(name)
+            reader.input.append(name)
+        elif name in present and np.array_equal(
+            numpy_helper.to_array(present[name]), before[name].detach().numpy()
+        ):
+            present[name].CopyFrom(tensor)
+        else:  # the exporter merged or changed it
+            return convert(new, size)
     return copy
 
 
@@ -95,9 +107,10 @@ def quantize_static(model: ModelProto, images: np.ndarray) -> ModelProto:
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     with tempfile.TemporaryDirectory() as folder:
-        quantized = Path(folder) / "int8.onnx"
+        exact, quantized = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        onnx.save_model(model, str(exact))  # given a model, ONNX Runtime moves its weights away
         quantize_static(
-            model,
+            str(exact),
             str(quantized),
             _Calibration(images),
             quant_format=QuantFormat.QDQ,

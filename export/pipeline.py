@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -19,12 +20,19 @@ from export.conversions import Conversions
 from export.formats import Format
 from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
 from export.image_set import ImageSet, draw_at_random, network_pixels
-from export.manifest import MANIFEST_FILE, build_manifest, kept_entries, sha256_of, size_of
+from export.manifest import (
+    MANIFEST_FILE,
+    build_manifest,
+    kept_entries,
+    sha256_of,
+    size_of,
+    unlisted_files,
+)
 from export.quantization.calibration_set import draw_calibration_set
 from export.reference import reference_session
 from export.verify import Verdict, verify_file
 from runtimes.atomic import replacing_file, replacing_folder, write_json, write_text
-from runtimes.console import note
+from runtimes.console import note, warn
 from runtimes.contract import Contract
 from runtimes.errors import DermportError, GateError, InputError, MissingDependencyError
 from runtimes.metadata import CONTRACT_FILE, embed_contract
@@ -86,6 +94,7 @@ def export_run(
         InputError: no finished run, its data set cannot be opened, or too few images.
     """
     classifier, contract = read_student(run)
+    _check_names(run, out, contract, classifier.num_classes)
     dataset = open_dataset(run, data)
     parity = _draw_parity(dataset, settings)
     calibration = None
@@ -103,7 +112,12 @@ def export_run(
         reference.predict(images),
         golden_images(recipe.size),
     )
-    rows = [delivery.deliver(form) for form in formats]
+    rows = []
+    started = time.monotonic()
+    for done, form in enumerate(formats, start=1):
+        rows.append(delivery.deliver(form))
+        left = (time.monotonic() - started) / done * (len(formats) - done)
+        note(f"[{done}/{len(formats)}] {_outcome(rows[-1])}, about {left:.0f} s left")
     golden = {TORCH: reference.predict(delivery.golden), **delivery.answers}
     student = {
         "architecture": classifier.architecture,
@@ -148,22 +162,11 @@ class _Delivery:
             with _replacing(self._out / file) as temporary:
                 operators = self._convert(form, temporary)
                 converted = time.monotonic()
-                verdict = verify_file(
-                    temporary,
-                    form,
-                    self._contract,
-                    self._images,
-                    self._reference,
-                    torch.get_num_threads(),
-                )
-                if verdict.faults:
-                    raise _OutsideTolerance(form, verdict)
+                verdict = self._verify(form, temporary)
                 self.answers[form.key] = open_model(temporary).predict(self.golden)
         except _OutsideTolerance as error:
-            note(f"{file}: {error}")
-            return Row(form, file, GateError(str(error)), error.verdict)
+            return Row(form, file, error, error.verdict)
         except DermportError as error:
-            note(f"{file}: {error}")
             return Row(form, file, error)
         entry = {
             "format": form.key,
@@ -180,8 +183,21 @@ class _Delivery:
                 "verification": round(time.monotonic() - converted, 1),
             },
         }
-        note(f"{file}: written and verified in {time.monotonic() - started:.1f} s")
         return Row(form, file, None, verdict, entry)
+
+    def _verify(self, form: Format, path: Path) -> Verdict:
+        threads = torch.get_num_threads()
+        try:
+            verdict = verify_file(
+                path, form, self._contract, self._images, self._reference, threads
+            )
+        except InputError as error:
+            raise GateError(
+                f"{form.key}: its own runtime refuses what was written: {error}"
+            ) from error
+        if verdict.faults:
+            raise _OutsideTolerance(form, verdict)
+        return verdict
 
     def _convert(self, form: Format, path: Path) -> dict[str, int]:
         try:
@@ -210,6 +226,28 @@ class _OutsideTolerance(GateError):
             f"{form.key} is outside its tolerance on {verdict.comparison.images} images: "
             f"{'; '.join(verdict.faults)}. It was not delivered."
         )
+
+
+def _check_names(run: Path, out: Path, contract: Contract, classes: int) -> None:
+    if not re.fullmatch(r"[\w.-]+", contract.name) or contract.name.startswith("."):
+        raise InputError(
+            f"{run / CONTRACT_FILE}: its name {contract.name!r} cannot be part of a file name. "
+            "Use letters, digits, '_', '-' and '.' only."
+        )
+    if classes != len(contract.labels):
+        raise InputError(
+            f"{run}: the student knows {classes} classes and its contract names "
+            f"{len(contract.labels)}. They belong to different runs; train again."
+        )
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; give a folder for the exported files with --out.")
+
+
+def _outcome(row: Row) -> str:
+    if row.problem is not None:
+        return f"{row.file}: NOT DELIVERED"
+    seconds = row.entry["seconds"]
+    return f"{row.file}: converted in {seconds['conversion']} s, passed"
 
 
 def _replacing(path: Path) -> AbstractContextManager[Path]:
@@ -254,6 +292,12 @@ def _write_reports(
     document["golden_sha256"] = sha256_of(out / GOLDEN_FILE)
     write_json(out / MANIFEST_FILE, document)
     write_json(out / PARITY_FILE, parity_document(rows, about))
+    unlisted = unlisted_files(out, [entry["file"] for entry in document["files"]])
+    if unlisted:
+        warn(
+            f"{out} also holds {', '.join(unlisted)}, which this student's export did not write or "
+            f"did not pass; {MANIFEST_FILE} does not list them. Remove them or export them again."
+        )
 
 
 def parity_document(rows: Sequence[Row], about: dict[str, Any]) -> dict[str, Any]:

@@ -31,14 +31,17 @@ def convert(deployable: Deployable, size: int) -> bytes:
     return name_tensors(converted.model_content(), _parameters(deployable))
 
 
-def convert_again(content: bytes, deployable: Deployable) -> bytes:
-    """Returns what `convert` gives for the same network with other numbers, in no time.
+def convert_again(content: bytes, old: Deployable, new: Deployable, size: int) -> bytes:
+    """Returns what `convert` gives for a network with other weights and biases, sooner if it can.
 
     Args:
-        content: from `convert`.
-        deployable: with the same trunk but for weights and biases.
+        content: what `convert` gave for `old`.
+        old: channels last, float32.
+        new: the same trunk with other numbers in its convolutions.
+        size: S, side of the input in pixels.
     """
-    return with_parameters(content, _parameters(deployable))
+    exchanged = with_parameters(content, _parameters(old), _parameters(new))
+    return convert(new, size) if exchanged is None else exchanged
 
 
 def _parameters(deployable: Deployable) -> dict[str, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,51 +13,62 @@ from export.tflite_names import TRUNK_SCOPE
 _WEIGHT, _BIAS = 1, 2
 
 
-def with_parameters(content: bytes, parameters: Mapping[str, np.ndarray]) -> bytes:
-    """Returns the same float model with the trunk's parameters replaced.
+Parameters = Mapping[str, np.ndarray]
+
+
+def with_parameters(content: bytes, old: Parameters, new: Parameters) -> bytes | None:
+    """Returns the same float model with other weights and biases in the trunk's convolutions.
 
     Args:
         content: from `export.tflite_export.convert`, whose tensors are named after modules.
-        parameters: name of the module's parameter → float32 value in torch's layout, of the same
-            network; a convolution that had no bias may have one now.
+        old: name of the module's parameter → float32 value in torch's layout, as converted.
+        new: the same with other values; a convolution that had no bias may have one now.
 
-    Raises:
-        ValueError: a convolution of the file is not among the parameters.
+    Returns:
+        None if the converter changed a number on the way (it folds constants into biases), so that
+        the network has to be converted again.
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     graph = model.subgraphs[0]
     uses = Counter(int(index) for operator in graph.operators for index in operator.inputs)
+    left = {name for name, value in old.items() if name.startswith("trunk.") and value.ndim == 4}
     for operator in graph.operators:
         if len(operator.inputs) <= _BIAS:
             continue
         name = graph.tensors[operator.inputs[_WEIGHT]].name.decode()
-        if not (name.startswith(TRUNK_SCOPE) and name.endswith("/weight")):
+        weight_key = name.replace("/", ".")
+        if not name.startswith(TRUNK_SCOPE) or weight_key not in left:
             continue
-        module = name.removesuffix("/weight").replace("/", ".")
-        if f"{module}.weight" not in parameters:
-            raise ValueError(f"the parameters have no {module}.weight")
-        shape = tuple(graph.tensors[operator.inputs[_WEIGHT]].shape)
-        values = {_WEIGHT: _laid_out(parameters[f"{module}.weight"], shape)}
-        if f"{module}.bias" in parameters:
-            values[_BIAS] = parameters[f"{module}.bias"]
-        for position, value in values.items():
+        left.remove(weight_key)
+        bias_key = f"{weight_key.removesuffix('weight')}bias"
+        for position, key in ((_WEIGHT, weight_key), (_BIAS, bias_key)):
+            if key not in new:
+                continue
             index = int(operator.inputs[position])
+            before = old.get(key, np.zeros_like(new[key]))
+            axes = _axes(before, graph.tensors[index].shape)
+            if not np.array_equal(_values(model, graph, index), before.transpose(axes)):
+                return None
             if uses[index] > 1:  # equal constants of several operations are one tensor
-                role = "weight" if position == _WEIGHT else "bias"
-                index = _copy_of(graph, index, name.removesuffix("weight") + role)
+                index = _copy_of(graph, index, key.replace(".", "/", 1).replace(".bias", "/bias"))
                 operator.inputs[position] = index
-            _set(model, graph, index, value)
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+            _set(model, graph, index, new[key].transpose(axes))
+    return None if left else bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _laid_out(weight: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Brings (O, I, h, w) to OHWI, or to 1HWC where each channel has its own filter."""
-    for axes in ((0, 2, 3, 1), (1, 2, 3, 0)):
-        if weight.transpose(axes).shape == shape:
-            return weight.transpose(axes)
-    raise ValueError(f"weights {weight.shape} do not fit a tensor {shape}")
+def _axes(values: np.ndarray, shape: Sequence[int]) -> tuple[int, ...]:
+    """Axes that bring (O, I, h, w) to OHWI, or to 1HWC where each channel has its own filter."""
+    if values.ndim != 4:
+        return tuple(range(values.ndim))
+    return (0, 2, 3, 1) if values.shape[0] == shape[0] else (1, 2, 3, 0)
+
+
+def _values(model: Any, graph: Any, index: int) -> np.ndarray:
+    tensor = graph.tensors[index]
+    data = np.frombuffer(bytes(model.buffers[tensor.buffer].data), np.float32)
+    return data.reshape(tuple(tensor.shape))
 
 
 def _copy_of(graph: Any, index: int, name: str) -> int:

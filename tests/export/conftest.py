@@ -1,0 +1,74 @@
+"""A tiny trained-looking network with everything that export folds, and its contract."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from distill.models import Classifier
+from export.golden import golden_images
+from runtimes.contract import Calibration, Contract, Label, Preprocessing, Training
+
+SIZE = 32
+
+
+class TinyTrunk(nn.Module):
+    """Stem, inverted residual and last convolution of a very small MobileNetV2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU6(inplace=True)
+        )
+        self.depthwise = nn.Sequential(
+            nn.Conv2d(8, 8, 3, 1, 1, groups=8, bias=False), nn.BatchNorm2d(8), nn.ReLU6()
+        )
+        self.project = nn.Sequential(nn.Conv2d(8, 8, 1, bias=False), nn.BatchNorm2d(8))
+        self.last = nn.Sequential(
+            nn.Conv2d(8, 24, 3, 2, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU6()
+        )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, 3, S, S) to (N, 24, S / 4, S / 4)."""
+        stem = self.stem(pixels)
+        return self.last(stem + self.project(self.depthwise(stem)))
+
+
+@pytest.fixture(scope="session")
+def classifier() -> Classifier:
+    torch.manual_seed(0)
+    model = Classifier("tiny", TinyTrunk(), 24, 4, 0.1)
+    nn.init.normal_(model.classifier.weight, std=0.5)
+    nn.init.normal_(model.classifier.bias, std=0.5)
+    pixels = (torch.from_numpy(golden_images(SIZE)).permute(0, 3, 1, 2).float() - 128) / 127.5
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias)
+    with torch.no_grad():
+        model.train()(pixels)
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def images() -> np.ndarray:
+    """64 different pictures, uint8 (64, 32, 32, 3)."""
+    drawn = golden_images(SIZE).astype(np.int16)
+    shifts = np.random.default_rng(0).integers(-60, 60, (8, 1, 1, 1, 3))
+    return np.clip(drawn + shifts, 0, 255).astype(np.uint8).reshape(64, SIZE, SIZE, 3)
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    return Contract(
+        name="tiny",
+        labels=tuple(Label(code, code) for code in "ABCD"),
+        preprocessing=Preprocessing(True, "none", 16, SIZE, "bilinear", True),
+        calibration=Calibration(1.3, -1.0, 0.95, {}),
+        training=Training("no_kd", "tiny", None, "drawn", True, 9, "lesion", "0" * 64, 0, {}),
+        license="Apache-2.0",
+        intended_use="tests",
+    )
