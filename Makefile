@@ -37,7 +37,7 @@ distill: $(RUN)/student.safetensors ## train a student (DATA, RECIPE, BUDGET, PA
 	@echo "$(RUN) is finished; name another RUN=... to train anew."
 
 export: $(EXPORT) ## write the phone files of the trained student (RUN, OUT, ONLY)
-	$(BIN)/python -m export run $(RUN) --out $(OUT) $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m export run '$(RUN)' --out '$(OUT)' $(if $(DATA),--data '$(DATA)') $(if $(ONLY),--only $(ONLY))
 
 test: $(DEV) ## run the test suite
 	$(BIN)/python -m pytest -q -m "not slow"
@@ -61,8 +61,8 @@ clean: ## remove the synthetic sample and what was trained and exported from it
 
 # An unfinished run is gone on with; a finished one is left as it is.
 $(RUN)/student.safetensors: | $(TRAIN) $(if $(DATA),,$(SAMPLE)/labels.csv)
-	$(BIN)/python -m distill train $(RECIPE) --data $(SOURCE) --out $(RUN) --budget $(BUDGET) --resume \
-	  $(if $(PAIR),--pair $(PAIR)) $(if $(WEIGHTS),--weights-dir $(WEIGHTS)) $(if $(TIME),--time-budget $(TIME))
+	$(BIN)/python -m distill train $(RECIPE) --data '$(SOURCE)' --out '$(RUN)' --budget '$(BUDGET)' --resume \
+	  $(if $(PAIR),--pair $(PAIR)) $(if $(WEIGHTS),--weights-dir '$(WEIGHTS)') $(if $(TIME),--time-budget $(TIME))
 	@test -f $@ || { echo "$(RUN) is not finished; the same command goes on."; exit 1; }
 
 $(SAMPLE)/labels.csv: | $(TRAIN)

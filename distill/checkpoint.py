@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from distill.models import Classifier, build_classifier
 from runtimes.atomic import replacing_file
 from runtimes.errors import InputError
 
+STUDENT_FILE, TEACHER_FILE = "student.safetensors", "teacher.safetensors"
 _FORMAT = "dermport.classifier"
 
 
@@ -57,6 +59,14 @@ def load_classifier(path: Path, architecture: str | None = None) -> Classifier:
     except (RuntimeError, ValueError) as error:
         raise InputError(f"{path} does not fit a {found}: {str(error)[:300]}") from error
     return model.eval()
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """Hashes names and values of all weights and buffers."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from distill.checkpoint import load_classifier
+from distill.checkpoint import STUDENT_FILE, load_classifier
 from distill.dataset import Dataset, DeviceImages
 from distill.device import to_channels_last
 from distill.inference import predict_logits
+from distill.kept_logits import kept_logits
 from distill.metrics import Estimate, Metrics, evaluate, paired_difference
 from distill.models import Classifier
 from distill.splits import read_split
@@ -34,7 +35,7 @@ def read_student(run: Path) -> tuple[Classifier, Contract]:
     Raises:
         InputError: the folder holds no finished run.
     """
-    model = load_classifier(run / "student.safetensors")
+    model = load_classifier(run / STUDENT_FILE)
     path = run / "contract.json"
     try:
         text = path.read_text(encoding="utf-8")
@@ -46,7 +47,7 @@ def read_student(run: Path) -> tuple[Classifier, Contract]:
 def measure_run(
     run: Path, dataset: Dataset, images: DeviceImages, side: str, size: int | None = None
 ) -> Measured:
-    """Measures a run's student on a side of a data set, in float32.
+    """Measures a run's student on a side of a data set, in float32, from kept logits if there are.
 
     Raises:
         InputError: the run was trained on another split, so its test side is not this one.
@@ -57,10 +58,16 @@ def measure_run(
             "Train it with the same data, --split and --seed."
         )
     model, contract = read_student(run)
-    to_channels_last(model, images.device)
     size = size or contract.preprocessing.size
-    logits = predict_logits(model, images, dataset.rows(side), size).double()
-    probabilities = torch.softmax(logits / contract.calibration.temperature, dim=1).numpy()
+    kept = kept_logits(run / STUDENT_FILE, side, dataset.split.sha256, size)
+    if kept is not None and len(kept) == len(dataset.rows(side)):
+        logits = torch.from_numpy(kept)
+    else:
+        to_channels_last(model, images.device)
+        rows, what = dataset.rows(side), f"evaluating {run.name} on the {side} side"
+        logits = predict_logits(model, images, rows, size, what=what)
+    scaled = logits.double() / contract.calibration.temperature
+    probabilities = torch.softmax(scaled, dim=1).numpy()
     metrics = evaluate(
         probabilities, dataset.labels(side), dataset.groups(side), dataset.index.classes
     )

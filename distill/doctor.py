@@ -10,32 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from runtimes.errors import install_command
-
-# Stage of pyproject.toml to the packages that it brings: import name and distribution.
-STAGES: dict[str, tuple[tuple[str, str], ...]] = {
-    "train": (
-        ("torch", "torch"),
-        ("torchvision", "torchvision"),
-        ("sklearn", "scikit-learn"),
-        ("yaml", "PyYAML"),
-        ("matplotlib", "matplotlib"),
-    ),
-    "onnx": (
-        ("onnx", "onnx"),
-        ("onnxruntime", "onnxruntime"),
-        ("onnxscript", "onnxscript"),
-        ("onnxsim", "onnxsim"),
-    ),
-    "coreml": (("coremltools", "coremltools"), ("sklearn", "scikit-learn")),
-    "tflite": (
-        ("litert_torch", "litert-torch"),
-        ("ai_edge_quantizer", "ai-edge-quantizer"),
-        ("ai_edge_litert", "ai-edge-litert"),
-    ),
-    "report": (("matplotlib", "matplotlib"),),
-    "dev": (("pytest", "pytest"), ("ruff", "ruff"), ("mypy", "mypy")),
-}
+from runtimes.dependencies import STAGES, install_command
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from distill.calibration import accepted_sensitivity, fit_temperature, unknown_threshold
-from distill.checkpoint import save_classifier
+from distill.checkpoint import STUDENT_FILE, TEACHER_FILE, save_classifier
 from distill.curves import draw_curves
 from distill.dataset import Dataset
 from distill.inference import predict_logits
+from distill.kept_logits import keep_logits
 from distill.metrics import Metrics, evaluate
 from distill.models import Classifier
 from distill.parallel import rank_and_world
@@ -25,7 +26,6 @@ from runtimes.console import say, table
 from runtimes.contract import Calibration, Contract, Label, Preprocessing, Training
 from runtimes.diagnoses import ISIC_2019
 
-STUDENT_FILE, TEACHER_FILE = "student.safetensors", "teacher.safetensors"
 _ACCEPTED_SHARE = 0.95
 _SYNTHETIC_LICENSE = "Apache-2.0; trained on synthetic images drawn by code"
 _DATA_LICENSE = "weights Apache-2.0; the training images keep their own licence (see `data`)"
@@ -37,8 +37,9 @@ _INTENDED_USE = (
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Logits of two sides at one size, and what follows from them."""
+    """Logits (n, K) of validation and test side at one size, and what follows from them."""
 
+    logits: dict[str, np.ndarray]
     temperature: float
     threshold: float
     sensitivity: dict[str, float]
@@ -54,10 +55,13 @@ def evaluate_classifier(model: Classifier, context: Context, size: int) -> Evalu
         size: edge of the network's input in pixels.
     """
     dataset = context.dataset
-    validation, test = (
-        predict_logits(model, context.images, dataset.rows(side), size).numpy()
+    logits = {
+        side: predict_logits(
+            model, context.images, dataset.rows(side), size, what=f"evaluating on the {side} side"
+        ).numpy()
         for side in ("validation", "test")
-    )
+    }
+    validation, test = logits["validation"], logits["test"]
     target = dataset.labels("validation")
     temperature = fit_temperature(validation, target)
     scores = -validation.max(axis=1)
@@ -68,13 +72,13 @@ def evaluate_classifier(model: Classifier, context: Context, size: int) -> Evalu
     metrics = evaluate(
         _softmax(test / temperature), dataset.labels("test"), dataset.groups("test"), classes
     )
-    return Evaluation(temperature, threshold, sensitivity, metrics)
+    return Evaluation(logits, temperature, threshold, sensitivity, metrics)
 
 
 def finish_teacher(
     model: Classifier, recipe: Recipe, context: Context, folder: Path, source: str
 ) -> None:
-    """Writes teacher.safetensors, metrics.json and curves.png into the teacher's folder."""
+    """Writes teacher.safetensors, logits, metrics.json and curves.png into the teacher's folder."""
     size = recipe.budget.teacher.phases[-1].size
     found = evaluate_classifier(model, context, size)
     if rank_and_world()[0] != 0:
@@ -82,14 +86,15 @@ def finish_teacher(
     _write_metrics(folder, found, recipe, context, source, size)
     draw_curves(folder / "log.jsonl", folder / "curves.png")
     header = {"size": str(size), "split_sha256": context.dataset.split.sha256}
-    save_classifier(folder / TEACHER_FILE, model, **header)  # last: it marks the end
+    save_classifier(folder / TEACHER_FILE, model, **header)  # it marks the end
+    keep_logits(folder / TEACHER_FILE, found.logits, context.dataset.split.sha256, size)
     _report(folder, model.architecture, found, TEACHER_FILE)
 
 
 def finish_student(
     model: Classifier, recipe: Recipe, context: Context, folder: Path, source: str
 ) -> None:
-    """Writes student.safetensors, contract.json, metrics.json and curves.png into the run."""
+    """Writes student.safetensors, logits, contract, metrics.json and curves.png into the run."""
     size = recipe.budget.evaluation_size
     found = evaluate_classifier(model, context, size)
     if rank_and_world()[0] != 0:
@@ -98,7 +103,8 @@ def finish_student(
     write_text(folder / "contract.json", contract.to_json())
     _write_metrics(folder, found, recipe, context, source, size)
     draw_curves(folder / "log.jsonl", folder / "curves.png")
-    save_classifier(folder / STUDENT_FILE, model)  # last: it marks a finished run
+    save_classifier(folder / STUDENT_FILE, model)  # it marks a finished run
+    keep_logits(folder / STUDENT_FILE, found.logits, context.dataset.split.sha256, size)
     _report(folder, model.architecture, found, STUDENT_FILE)
 
 

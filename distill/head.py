@@ -16,7 +16,7 @@ from torch import Tensor
 
 from distill import losses
 from distill.augment import make_views
-from distill.checkpoint import load_tensors, save_tensors
+from distill.checkpoint import load_tensors, save_tensors, weights_sha256
 from distill.models import Classifier
 from distill.parallel import any_process, rank_and_world
 from distill.recipes import HeadStage
@@ -69,12 +69,9 @@ def _is_kept(path: Path, key: str) -> bool:
 
 def _key(teacher: Classifier, stage: HeadStage, context: Context) -> str:
     """Hashes what the head depends on: the teacher's weights, the settings, split and seed."""
-    digest = hashlib.sha256()
-    for name, value in sorted(teacher.state_dict().items()):
-        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     settings = [plain(stage), plain(context.augmentation), context.seed]
-    digest.update(json.dumps([settings, context.dataset.split.sha256]).encode())
-    return digest.hexdigest()
+    about = [weights_sha256(teacher), settings, context.dataset.split.sha256]
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
 
 def _train(teacher: Classifier, stage: HeadStage, context: Context) -> ProjectionHead | None:

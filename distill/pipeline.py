@@ -10,10 +10,16 @@ import torch
 from torch import Tensor
 
 from distill import losses
-from distill.checkpoint import header_json, load_classifier, load_tensors
+from distill.checkpoint import (
+    STUDENT_FILE,
+    TEACHER_FILE,
+    header_json,
+    load_classifier,
+    load_tensors,
+)
 from distill.dataset import describe_dataset
 from distill.device import to_channels_last
-from distill.finish import STUDENT_FILE, TEACHER_FILE, finish_student, finish_teacher
+from distill.finish import finish_student, finish_teacher
 from distill.head import trained_head
 from distill.models import Classifier
 from distill.parallel import rank_and_world, wait_for_all

@@ -32,7 +32,7 @@ from distill.recipes import Phase, Stage
 from distill.runlog import RunLog
 from distill.schedule import Epoch, LearningRate, plan_epochs
 from distill.tasks import StudentTask, TeacherTask
-from distill.trainstate import TrainState, load_state, save_state
+from distill.trainstate import TrainState, load_state, save_state, settings_of
 from runtimes.console import note, progress
 from runtimes.errors import DermportError, InputError
 
@@ -122,7 +122,8 @@ def train(task: TeacherTask | StudentTask, stage: Stage, folder: Path, context: 
         weight_decay=stage.weight_decay,
     )
     rate = LearningRate(stage)
-    state = load_state(folder, task, optimizer, rate, stage) or TrainState()
+    settings = settings_of(task, stage, context.precision)
+    state = load_state(folder, task, optimizer, rate, settings) or TrainState()
     log = RunLog(folder / "log.jsonl", keep_until=state.step, writes=rank == 0)
     forward = _wrapped(task, stage, context)
     saved, started, seconds_before = time.monotonic(), time.monotonic(), state.seconds
@@ -133,7 +134,7 @@ def train(task: TeacherTask | StudentTask, stage: Stage, folder: Path, context: 
         saved = time.monotonic()
         state.seconds = seconds_before + saved - started
         if rank == 0:
-            save_state(folder, task, optimizer, rate, stage, state)
+            save_state(folder, task, optimizer, rate, settings, state)
 
     with progress(f"training {folder.name}", total, done=state.step) as bar:
         for epoch in plan:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from distill.checkpoint import header_json, load_tensors, save_tensors
+from distill.checkpoint import header_json, load_tensors, save_tensors, weights_sha256
 from distill.recipes import Stage
 from distill.schedule import Epoch, LearningRate
 from distill.settings import plain
@@ -83,7 +83,7 @@ def save_state(
     task: nn.Module,
     optimizer: torch.optim.Optimizer,
     rate: LearningRate,
-    stage: Stage,
+    settings: str,
     state: TrainState,
 ) -> None:
     """Writes weights, momentum and state in one step."""
@@ -102,7 +102,7 @@ def save_state(
         "epochs_waited": state.epochs_waited,
         "counts": state.counts,
         "rate": rate.state(),
-        "settings": _settings(task, stage),
+        "settings": settings,
     }
     save_tensors(folder / STATE_FILE, tensors, {"state": json.dumps(about)})
 
@@ -112,7 +112,7 @@ def load_state(
     task: nn.Module,
     optimizer: torch.optim.Optimizer,
     rate: LearningRate,
-    stage: Stage,
+    settings: str,
 ) -> TrainState | None:
     """Restores what `save_state` wrote; None where nothing was written.
 
@@ -124,10 +124,11 @@ def load_state(
         return None
     tensors, header = load_tensors(path)
     about = header_json(header, "state", path)
-    if about.get("settings") != _settings(task, stage):
+    if about.get("settings") != settings:
         raise InputError(
-            f"{path} was written with other settings (stage, networks or loss terms). Resume with "
-            "the recipe, budget and pair that the run began with, or choose another --out."
+            f"{path} was written with other settings (stage, networks, teacher, loss terms or "
+            "precision). Resume with the recipe, budget, pair, --teacher and --precision that the "
+            "run began with, or choose another --out."
         )
     parts: dict[str, dict[str, Tensor]] = {"task": {}, "momentum": {}, "best": {}, "sum": {}}
     for key, value in tensors.items():
@@ -157,8 +158,13 @@ def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [value for group in optimizer.param_groups for value in group["params"]]
 
 
-def _settings(task: nn.Module, stage: Stage) -> str:
+def settings_of(task: nn.Module, stage: Stage, precision: torch.dtype) -> str:
+    """Hashes what a state depends on: stage, shapes, method, the teacher's weights, precision."""
     shapes = {key: list(value.shape) for key, value in task.state_dict().items()}
     method = plain(getattr(task, "method", None))
-    text = json.dumps([plain(stage), shapes, method], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([plain(stage), shapes, method], sort_keys=True).encode())
+    digest.update(str(precision).encode())
+    teacher = getattr(task, "teacher", None)
+    if teacher is not None:
+        digest.update(weights_sha256(teacher.model).encode())
+    return digest.hexdigest()

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from distill.doctor import STAGES
+from runtimes.dependencies import STAGES
 from runtimes.errors import InputError, MissingDependencyError
 
 

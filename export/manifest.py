@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 
 from distill.provenance import provenance
 from export.formats import FORMATS
+from runtimes.hashes import sha256_of
+from runtimes.integrity import MANIFEST_FILE
 
-MANIFEST_FILE = "manifest.json"
 SCHEMA, VERSION = "dermport.manifest", "1.0"
 _PACKAGES = (
     *("torch", "torchvision", "numpy", "pillow", "safetensors"),
@@ -63,28 +63,3 @@ def unlisted_files(folder: Path, files: Collection[str]) -> list[str]:
     """Returns model files in the folder that are not among the listed `files`."""
     found = {path.name for form in FORMATS for path in folder.glob(f"*{form.suffix}")}
     return sorted(name for name in found - set(files) if not name.startswith("."))
-
-
-def sha256_of(path: Path) -> str:
-    """Returns the SHA-256 of a file, in hexadecimal digits.
-
-    Of a folder it is that of the text which `sha256sum` prints for its files, sorted by path
-    relative to the folder: one line of digest, two spaces and path for each.
-    """
-    if path.is_file():
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    lines = [f"{sha256_of(file)}  {name}\n" for name, file in _files(path)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def size_of(path: Path) -> int:
-    """Returns the bytes of a file, or of all files of a folder."""
-    if path.is_file():
-        return path.stat().st_size
-    return sum(file.stat().st_size for _, file in _files(path))
-
-
-def _files(folder: Path) -> list[tuple[str, Path]]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted((path.relative_to(folder).as_posix(), path) for path in files)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from distill.checkpoint import STUDENT_FILE
 from distill.comparison import read_student
 from distill.dataset import Dataset, open_dataset
 from distill.provenance import provenance
@@ -21,11 +22,8 @@ from export.formats import Format
 from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
 from export.image_set import ImageSet, draw_at_random, network_pixels
 from export.manifest import (
-    MANIFEST_FILE,
     build_manifest,
     kept_entries,
-    sha256_of,
-    size_of,
     unlisted_files,
 )
 from export.quantization.calibration_set import draw_calibration_set
@@ -35,13 +33,14 @@ from runtimes.atomic import replacing_file, replacing_folder, write_json, write_
 from runtimes.console import note, warn
 from runtimes.contract import Contract
 from runtimes.errors import DermportError, GateError, InputError, MissingDependencyError
+from runtimes.hashes import sha256_of, size_of
+from runtimes.integrity import MANIFEST_FILE
 from runtimes.metadata import CONTRACT_FILE, embed_contract
 from runtimes.prediction import Prediction
 from runtimes.session import open_model
 
 PARITY_FILE = "parity.json"
 SMALLEST_PARITY = 64
-_STUDENT_FILE = "student.safetensors"
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def export_run(
     golden = {TORCH: reference.predict(delivery.golden), **delivery.answers}
     student = {
         "architecture": classifier.architecture,
-        "sha256": sha256_of(run / _STUDENT_FILE),
+        "sha256": sha256_of(run / STUDENT_FILE),
         "run": run.resolve().name,
     }
     about = {
@@ -255,7 +254,10 @@ def _replacing(path: Path) -> AbstractContextManager[Path]:
 
 
 def _draw_parity(dataset: Dataset, settings: Settings) -> ImageSet:
-    """Draws from the validation side; a small one is too small a test, and the test side helps."""
+    """Draws from the validation side, or from another where that one is too small a test.
+
+    The files are compared with torch, not with diagnoses, so training images serve as well.
+    """
     if settings.parity_images < SMALLEST_PARITY:
         raise InputError(
             f"{settings.parity_images} images are too few to compare files on: expected "
@@ -263,14 +265,14 @@ def _draw_parity(dataset: Dataset, settings: Settings) -> ImageSet:
         )
     drawn = [
         draw_at_random(dataset, side, settings.parity_images, settings.seed)
-        for side in ("validation", "test")
+        for side in ("validation", "test", "train")
     ]
     largest = max(drawn, key=lambda images: len(images.ids))
-    chosen = drawn[0] if len(drawn[0].ids) >= SMALLEST_PARITY else largest
+    chosen = next((images for images in drawn if len(images.ids) >= SMALLEST_PARITY), largest)
     if len(chosen.ids) < SMALLEST_PARITY:
         raise InputError(
-            f"the {chosen.side} side has {len(chosen.ids)} images, and files are compared on "
-            f"{SMALLEST_PARITY} or more. Train on a larger data set."
+            f"no side of the split has {SMALLEST_PARITY} images to compare files on (the "
+            f"{chosen.side} side has {len(chosen.ids)}). Train on a larger data set."
         )
     return chosen
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from runtimes.errors import DermportError
+from runtimes.dependencies import stage_of
+from runtimes.errors import DermportError, MissingDependencyError, ProgramFault
 
 _SECONDS_BETWEEN_LINES = 15.0
 
@@ -59,11 +60,6 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
     args = parser.parse_args(argv)
     try:
         return args.run(args) or 0
-    except DermportError as error:
-        if args.debug:
-            raise
-        fail(str(error))
-        return error.exit_code
     except KeyboardInterrupt:
         fail("interrupted; what was finished is kept.")
         return 130
@@ -73,10 +69,20 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
     except Exception as error:
         if args.debug:
             raise
-        fail(
-            f"{type(error).__name__}: {error}\nThis is a fault of the program; --debug shows where."
-        )
-        return 3
+        known = _meant_for_people(error)
+        fail(str(known))
+        return known.exit_code
+
+
+def _meant_for_people(error: Exception) -> DermportError:
+    if isinstance(error, DermportError):
+        return error
+    if isinstance(error, ModuleNotFoundError) and (group := stage_of(error.name or "")):
+        stage, package = group
+        return MissingDependencyError(package, stage)
+    return ProgramFault(
+        f"{type(error).__name__}: {error}\nThis is a fault of the program; --debug shows where."
+    )
 
 
 def say(text: str = "") -> None:

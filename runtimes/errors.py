@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from runtimes.dependencies import install_command
+
 
 class DermportError(Exception):
     """Something the user can mend: says what was wrong, what was expected and what to do next."""
@@ -19,6 +21,12 @@ class GateError(DermportError):
     exit_code = 1
 
 
+class ProgramFault(DermportError):
+    """Something that the user cannot mend: an error that nobody foresaw (exit code 3)."""
+
+    exit_code = 3
+
+
 class MissingDependencyError(DermportError):
     """A package of another stage is not installed; the message names the command (exit code 2)."""
 
@@ -29,8 +37,3 @@ class MissingDependencyError(DermportError):
             f"the package '{package}' is not installed, and this step needs it. "
             f"Install its group with: {install_command(stage)}"
         )
-
-
-def install_command(stage: str) -> str:
-    """The command that installs a dependency group of pyproject.toml at the tested versions."""
-    return f"pip install -c constraints.txt -e '.[{stage}]'"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -40,16 +40,6 @@ def list_images(paths: Sequence[Path | str]) -> list[ImageFile]:
     if not found:
         raise InputError("no image was named. Name image files, folders or zip archives.")
     return list(found.values())
-
-
-def iter_images(paths: Sequence[Path | str]) -> Iterator[tuple[str, bytes]]:
-    """Yields name and content of each image of `list_images(paths)`.
-
-    Raises:
-        InputError: as `list_images`, or an image cannot be read.
-    """
-    for image in list_images(paths):
-        yield image.name, image.read()
 
 
 def _images_of(path: Path) -> Iterable[ImageFile]:

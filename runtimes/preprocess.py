@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from runtimes.contract import Preprocessing
 from runtimes.errors import InputError
@@ -160,4 +160,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):  # its text is about a buffer in memory
+        return "its content is of no known kind"
     return (str(error).splitlines() or [type(error).__name__])[0][:120]

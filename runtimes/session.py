@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from runtimes.errors import InputError
+from runtimes.integrity import check_unchanged
 from runtimes.metadata import find_contract, read_contract
 from runtimes.model_files import kind_of, read_model_file
 from runtimes.prediction import Session
@@ -27,8 +28,8 @@ def open_model(path: Path | str, threads: int = 1, *, require_contract: bool = T
             probabilities only.
 
     Raises:
-        InputError: missing, empty, truncated, damaged, of another kind, without a contract, or
-            with a contract of another network.
+        InputError: missing, empty, truncated, damaged, changed since its export, of another kind,
+            without a contract, or with a contract of another network.
         MissingDependencyError: the runtime's package is not installed.
     """
     path = Path(path)
@@ -40,6 +41,7 @@ def open_model(path: Path | str, threads: int = 1, *, require_contract: bool = T
             f"{path}: this is a run folder, not a model file. Export it first with "
             f"`python -m export run {path}`, or name a .tflite, .onnx or .mlpackage."
         )
+    check_unchanged(path)
     contract = read_contract(path) if require_contract else find_contract(path)
     if kind == ".tflite":
         from runtimes.litert_runtime import LiteRTSession

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 
 from distill.image_source import ImageSource, is_image_name
 from runtimes.diagnoses import ISIC_2019
@@ -56,12 +57,13 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            lines = list(csv.reader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            lines = _lines(path, stream)
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}. It must be a UTF-8 CSV file.") from error
     if not lines:
         raise InputError(f"{path} is empty; expected a header with {', '.join(required)}.")
-    columns = tuple(cell.strip() for cell in lines[0])
+    columns = tuple(cell.strip() for cell in lines[0][1])
+    _refuse_other_separator(path, columns)
     missing = [name for name in required if name not in columns]
     if missing or len(set(columns)) != len(columns):
         fault = f"lacks the column {missing[0]!r}" if missing else "has a column twice"
@@ -70,7 +72,7 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
             f"Needed are: {', '.join(required)}."
         )
     rows = []
-    for number, cells in enumerate(lines[1:], start=2):
+    for number, cells in lines[1:]:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(columns):
@@ -82,6 +84,34 @@ def read_table(path: Path, required: Sequence[str]) -> Table:
     if not rows:
         raise InputError(f"{path} has a header but no rows; expected one row per image.")
     return Table(path, columns, tuple(rows))
+
+
+def _lines(path: Path, stream: TextIO) -> list[tuple[int, list[str]]]:
+    """Returns line number and cells of every row; a cell stands on one line."""
+    reader = csv.reader(stream, strict=True)
+    found: list[tuple[int, list[str]]] = []
+    number = 1
+    try:
+        for cells in reader:
+            if reader.line_num != number:
+                raise csv.Error("a cell goes on over the end of the line")
+            found.append((number, cells))
+            number += 1
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {number}: {error}. A quotation mark there is not closed or stands "
+            'inside a cell; write a " within a cell as "" and put the cell in quotes.'
+        ) from error
+    return found
+
+
+def _refuse_other_separator(path: Path, columns: Sequence[str]) -> None:
+    for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(columns) == 1 and separator in columns[0]:
+            raise InputError(
+                f"{path}: its columns seem to be separated by {name}; expected commas. "
+                "Save it again as a comma-separated file."
+            )
 
 
 def by_stem(source: ImageSource) -> dict[str, str]:

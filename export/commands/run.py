@@ -46,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
     formats = select_formats(args.only)
     quiet_converters()
     from export.golden import GOLDEN_FILE
-    from export.manifest import MANIFEST_FILE
     from export.pipeline import PARITY_FILE, Settings, exit_code, export_run
     from runtimes.console import fail, say
+    from runtimes.integrity import MANIFEST_FILE
     from runtimes.metadata import CONTRACT_FILE
 
     out = args.out or Path("artifacts") / args.run_folder.resolve().name

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from distill.checkpoint import load_classifier
 from distill.commands.train import _seconds
-from distill.dataset import open_dataset
+from distill.comparison import measure_run
+from distill.dataset import open_dataset, to_device
+from distill.runlog import read_log
 from runtimes.contract import Contract
 
 BUDGET = """
@@ -70,6 +75,17 @@ def test_the_data_set_of_a_run_opens_again(finished: Path) -> None:
     assert not set(dataset.groups("train")) & set(dataset.groups("test"))
 
 
+def test_kept_logits_are_those_of_the_student(finished: Path) -> None:
+    dataset, run = open_dataset(finished / "run"), finished / "run"
+    images = to_device(dataset, torch.device("cpu"))
+    kept = measure_run(run, dataset, images, "test")
+    (run / "logits.safetensors").rename(run / "aside")
+    predicted = measure_run(run, dataset, images, "test")
+    (run / "aside").rename(run / "logits.safetensors")
+    assert np.allclose(kept.probabilities, predicted.probabilities, atol=1e-6)
+    assert kept.metrics == predicted.metrics
+
+
 def test_a_finished_run_is_not_trained_over(finished: Path, sample: Path) -> None:
     before = (finished / "run" / "student.safetensors").read_bytes()
     done = _train(finished, sample)
@@ -106,6 +122,27 @@ def test_a_time_budget_stops_cleanly_and_resume_is_asked_for(sample: Path, tmp_p
     assert "unfinished run" in again.stderr
     last = _train(tmp_path, sample, "--resume", recipe="no_kd")
     assert last.returncode == 0, last.stderr[-2000:]
+    assert (tmp_path / "run" / "student.safetensors").exists()
+
+
+def test_a_killed_run_goes_on_from_its_last_state(sample: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(BUDGET.replace("epochs: 0.5", "epochs: 3"))
+    words = ["-m", "distill", "train", "no_kd", "--data", str(sample), "--pair", PAIR]
+    words += ["--out", str(tmp_path / "run"), "--budget", str(tmp_path / "tiny.yaml")]
+    words += ["--cache-dir", str(tmp_path / "cache")]
+    with subprocess.Popen([sys.executable, *words], stderr=subprocess.DEVNULL) as process:
+        state = tmp_path / "run" / "state.safetensors"
+        for _ in range(3000):
+            if state.exists() or process.poll() is not None:
+                break
+            time.sleep(0.02)
+        process.kill()
+    assert state.exists()
+    assert not (tmp_path / "run" / "student.safetensors").exists()
+    steps = [row["step"] for row in read_log(tmp_path / "run" / "log.jsonl")]
+    done = subprocess.run([sys.executable, *words, "--resume"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [row["step"] for row in read_log(tmp_path / "run" / "log.jsonl")][: len(steps)] == steps
     assert (tmp_path / "run" / "student.safetensors").exists()
 
 

@@ -169,6 +169,11 @@ def test_skipping_does_not_hide_that_nothing_matches(tmp_path: Path) -> None:
         ("a,NV\nb,MEL,,\n", "image,diagnosis,lesion_id", "line 2: 2 cells"),
         ("a,NV,\nb,MEL,\n", "image,class,lesion_id", "lacks the column 'diagnosis'"),
         ("", "image,diagnosis", "no rows"),
+        ("a;NV;\nb;MEL;\n", "image;diagnosis;lesion_id", "separated by semicolons"),
+        ("a\tNV\nb\tMEL\n", "image\tdiagnosis", "separated by tabs"),
+        ('a,NV,\nb,"MEL,\n', "image,diagnosis,lesion_id", "line 3: .*quotation mark"),
+        ('a,"NV,\nb,MEL",\n', "image,diagnosis,lesion_id", "line 2: .*over the end of the line"),
+        ('a,"N"V,\nb,MEL,\n', "image,diagnosis,lesion_id", "line 2: .*quotation mark"),
     ],
 )
 def test_a_bad_label_file_is_named_with_its_line(

@@ -8,7 +8,7 @@ import torch
 from tiny_nets import tiny_classifier
 
 from distill import losses
-from distill.models import normalise
+from distill.models import build_classifier, normalise
 from distill.recipes import Method, Term, names, read_method
 from distill.tasks import FrozenTeacher, ProjectionHead, StudentTask
 
@@ -96,6 +96,17 @@ def test_temperatures_of_logits_and_similarities_are_apart() -> None:
     one, two = _task(method)(_views(), TARGET), _task(changed)(_views(), TARGET)
     assert not torch.isclose(one["ss"], two["ss"])
     assert torch.equal(one["kd"], two["kd"])
+
+
+def test_the_papers_second_pair_gives_all_terms() -> None:
+    classifiers = [build_classifier(f"efficientnet_{name}", 8) for name in ("b7", "b0")]
+    teacher = FrozenTeacher(classifiers[0], ProjectionHead(classifiers[0].width), 32)
+    task = StudentTask(classifiers[1], read_method("ssd_kd"), WEIGHT, teacher)
+    terms = task(_views(), TARGET)
+    assert all(torch.isfinite(value) for value in terms.values())
+    sum(terms.values()).backward()
+    assert task.adapter is not None
+    assert task.adapter[0].weight.shape == (2560, 1280, 1, 1)
 
 
 def test_with_one_view_the_terms_over_turned_views_rest() -> None:

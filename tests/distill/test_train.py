@@ -54,6 +54,10 @@ def test_a_state_of_other_settings_is_refused(dataset: Dataset, tmp_path: Path) 
     assert train_tiny(dataset, tmp_path, stop_after=1) is None
     with pytest.raises(InputError, match="other settings"):
         train_tiny(dataset, tmp_path, stage=Stage(**{**vars(STAGE), "lr": 0.1}))
+    with pytest.raises(InputError, match="precision"):
+        train_tiny(dataset, tmp_path, precision=torch.bfloat16)
+    with pytest.raises(InputError, match="teacher"):
+        train_tiny(dataset, tmp_path, teacher_seed=5)
 
 
 def test_a_truncated_state_is_refused_by_name(dataset: Dataset, tmp_path: Path) -> None:

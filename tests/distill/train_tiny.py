@@ -48,11 +48,13 @@ def train_tiny(
     stop_after: int | None = None,
     dropout: float = 0.2,
     stage: Stage = STAGE,
+    precision: torch.dtype = torch.float32,
+    teacher_seed: int = 1,
 ) -> StudentTask | None:
     """Returns the trained task, or None if it was stopped."""
     folder.mkdir(parents=True, exist_ok=True)
     cpu = torch.device("cpu")
-    teacher = FrozenTeacher(tiny_classifier(12, seed=1), ProjectionHead(12), 32)
+    teacher = FrozenTeacher(tiny_classifier(12, seed=teacher_seed), ProjectionHead(12), 32)
     student = tiny_classifier(seed=2, dropout=dropout)
     task = StudentTask(student, read_method("ssd_kd"), torch.arange(1.0, 9.0), teacher)
     context = Context(
@@ -60,7 +62,7 @@ def train_tiny(
         images=to_device(dataset, cpu),
         augmentation=Augmentation(),
         seed=3,
-        precision=torch.float32,
+        precision=precision,
         deadline=StopAfter(stop_after),
         provenance={},
     )

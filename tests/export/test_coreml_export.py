@@ -11,9 +11,9 @@ import torch
 
 from distill.models import Classifier
 from export.deployable import Deployable
-from export.manifest import sha256_of
 from export.noise import quiet_converters
 from runtimes.contract import Contract
+from runtimes.hashes import sha256_of
 from runtimes.metadata import embed_contract
 from runtimes.prediction import Prediction
 from runtimes.session import open_model

@@ -6,6 +6,8 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from distill.sample import write_sample
+from export.formats import FORMATS, Format, Tolerance, select_formats
+from export.pipeline import Settings, exit_code, export_run
+from runtimes.dependencies import STAGES
+from runtimes.errors import MissingDependencyError
 from runtimes.metadata import read_contract
 from runtimes.session import open_model
 
@@ -53,33 +59,83 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def artifacts(run: Path) -> Path:
     out = run.parent / "artifacts"
     words = ["export", "run", str(run), "--out", str(out), "--parity-images", "64"]
-    done = _program(*words, "--only", "onnx:fp32", "tflite:fp32")
+    done = _program(*words, "--calibration-images", "64")
     assert done.returncode == 0, done.stderr[-3000:]
     return out
 
 
-def test_only_the_asked_files_are_delivered_with_hashes_and_nothing_is_left_over(
+REPORTS = {"contract.json", "golden.safetensors", "manifest.json", "parity.json"}
+
+
+def _files(formats: Sequence[Format] = FORMATS) -> set[str]:
+    return {form.file_name("run") for form in formats}
+
+
+def test_all_nine_files_are_delivered_with_hashes_and_nothing_is_left_over(
     artifacts: Path,
 ) -> None:
-    names = {path.name for path in artifacts.iterdir()}
-    reports = {"contract.json", "golden.safetensors", "manifest.json", "parity.json"}
-    assert names == {"run-fp32.onnx", "run-fp32.tflite", *reports}
-    for entry in json.loads((artifacts / "manifest.json").read_text())["files"]:
-        content = (artifacts / entry["file"]).read_bytes()
-        assert entry["sha256"] == hashlib.sha256(content).hexdigest()
-        assert entry["bytes"] == len(content)
+    assert {path.name for path in artifacts.iterdir()} == _files() | REPORTS
+    entries = json.loads((artifacts / "manifest.json").read_text())["files"]
+    assert {entry["file"] for entry in entries} == _files()
+    for entry in entries:
+        if (artifacts / entry["file"]).is_file():
+            content = (artifacts / entry["file"]).read_bytes()
+            assert entry["sha256"] == hashlib.sha256(content).hexdigest()
+            assert entry["bytes"] == len(content)
 
 
-@pytest.mark.parametrize("name", ["run-fp32.onnx", "run-fp32.tflite"])
-def test_every_file_explains_itself_and_gives_its_golden_answers(
-    name: str, artifacts: Path
+def test_calibration_images_are_of_the_training_side_and_recorded(
+    run: Path, artifacts: Path
 ) -> None:
-    contract = read_contract(artifacts / name)
-    assert contract.training.synthetic
+    calibration = json.loads((artifacts / "manifest.json").read_text())["calibration"]
+    split = json.loads((run / "split.json").read_text())
+    assert len(set(calibration["ids"])) == calibration["images"] == 64
+    assert set(calibration["ids"]) <= set(split["train"])
+    assert set(calibration["classes"].values()) == {8}
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.key)
+def test_every_file_explains_itself_and_gives_its_golden_answers(
+    form: Format, artifacts: Path
+) -> None:
+    path = artifacts / form.file_name("run")
+    assert read_contract(path).training.synthetic
     golden = load_file(artifacts / "golden.safetensors")
-    found = open_model(artifacts / name).predict(golden["image"])
-    assert np.abs(found.probabilities - golden["torch/probabilities"]).max() < 1e-4
-    assert np.allclose(found.cam, golden["torch/cam"], atol=1e-3)
+    found = open_model(path).predict(golden["image"])
+    assert np.allclose(found.probabilities, golden[f"{form.key}/probabilities"], atol=1e-6)
+    assert np.allclose(found.cam, golden[f"{form.key}/cam"], atol=1e-4)
+    if form.precision == "fp32":
+        assert np.abs(found.probabilities - golden["torch/probabilities"]).max() < 1e-4
+        assert np.allclose(found.cam, golden["torch/cam"], atol=1e-3)
+
+
+def test_what_fails_its_gate_is_not_delivered_and_the_others_are(run: Path, tmp_path: Path) -> None:
+    (strict,) = select_formats(["onnx:fp32"])
+    strict = replace(strict, tolerance=Tolerance(probability=0.0, agreement=1.0, maps=0.0))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "run-fp32.onnx").write_text("what stood there")
+    formats = (strict, *select_formats(["tflite:fp32"]))
+    rows = export_run(run, out, formats, settings=Settings(parity_images=64))
+    assert exit_code(rows) == 1
+    assert "outside its tolerance" in str(rows[0].problem)
+    assert rows[1].problem is None
+    assert (out / "run-fp32.onnx").read_text() == "what stood there"
+    parity = json.loads((out / "parity.json").read_text())
+    assert [row["verdict"] for row in parity["rows"]] == ["failed", "passed"]
+    assert {path.name for path in out.iterdir()} == {"run-fp32.onnx", "run-fp32.tflite", *REPORTS}
+
+
+def test_a_missing_converter_is_named_and_the_others_still_run(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STAGES, "onnx", (("no_such_package", "no-such-package"),))
+    formats = select_formats(["onnx:fp32", "tflite:fp32"])
+    rows = export_run(run, tmp_path, formats, settings=Settings(parity_images=64))
+    assert exit_code(rows) == 2
+    assert isinstance(rows[0].problem, MissingDependencyError)
+    assert "'.[onnx]'" in str(rows[0].problem)
+    assert (tmp_path / "run-fp32.tflite").is_file()
 
 
 def test_parity_is_kept_as_data(artifacts: Path) -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from export.manifest import (
-    MANIFEST_FILE,
     build_manifest,
     kept_entries,
-    sha256_of,
-    size_of,
     unlisted_files,
 )
+from runtimes.hashes import sha256_of, size_of
+from runtimes.integrity import MANIFEST_FILE
 
 
 @pytest.fixture

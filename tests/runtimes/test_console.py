@@ -41,6 +41,16 @@ def test_errors_become_a_line_and_an_exit_code(
     assert "\033[" not in shown
 
 
+def test_a_missing_package_names_the_command_that_installs_its_group(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(args: object) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch.nn")
+
+    assert run_program("p", "", _program(run, monkeypatch), ["one"]) == 2
+    assert "'.[train]'" in capsys.readouterr().err
+
+
 def test_other_modules_are_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     verbs = (*_program(lambda args: 0, monkeypatch), Verb("two", "", "no.such.module"))
     assert run_program("p", "", verbs, ["one"]) == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runtimes.errors import InputError
-from runtimes.image_files import iter_images, list_images
+from runtimes.image_files import list_images
 
 
 def make_zip(path: Path, names: list[str], content: bytes = b"pixels") -> Path:
@@ -25,7 +25,8 @@ def test_folders_and_zips_give_their_images_in_order_and_nothing_else(tmp_path: 
     for name in ("b.JPG", "a.png", "labels.csv", "deep/c.webp", "deep/.hidden/d.bmp", "._b.jpg"):
         (folder / name).write_bytes(name.encode())
     archive = make_zip(tmp_path / "more.zip", ["z.jpg", "y/x.png", "__MACOSX/z.jpg", "notes.txt"])
-    found = dict(iter_images([folder, archive, folder / "labels.csv"]))
+    listed = list_images([folder, archive, folder / "labels.csv"])
+    found = {image.name: image.read() for image in listed}
     names = [name.removeprefix(f"{tmp_path.as_posix()}/") for name in found]
     assert names == [
         "photos/a.png",

@@ -1,0 +1,43 @@
+"""The dependency groups of pyproject.toml: what each brings, and the command that installs it."""
+
+from __future__ import annotations
+
+# Stage of pyproject.toml to the packages that it brings: import name and distribution.
+STAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    "train": (
+        ("torch", "torch"),
+        ("torchvision", "torchvision"),
+        ("sklearn", "scikit-learn"),
+        ("yaml", "PyYAML"),
+        ("matplotlib", "matplotlib"),
+    ),
+    "onnx": (
+        ("onnx", "onnx"),
+        ("onnxruntime", "onnxruntime"),
+        ("onnxscript", "onnxscript"),
+        ("onnxsim", "onnxsim"),
+    ),
+    "coreml": (("coremltools", "coremltools"), ("sklearn", "scikit-learn")),
+    "tflite": (
+        ("litert_torch", "litert-torch"),
+        ("ai_edge_quantizer", "ai-edge-quantizer"),
+        ("ai_edge_litert", "ai-edge-litert"),
+    ),
+    "report": (("matplotlib", "matplotlib"),),
+    "dev": (("pytest", "pytest"), ("ruff", "ruff"), ("mypy", "mypy")),
+}
+
+
+def stage_of(module: str) -> tuple[str, str] | None:
+    """Returns the first group that brings an importable module, and the package's name."""
+    top = module.partition(".")[0]
+    for stage, packages in STAGES.items():
+        for importable, package in packages:
+            if importable == top:
+                return stage, package
+    return None
+
+
+def install_command(stage: str) -> str:
+    """The command that installs a dependency group of pyproject.toml at the tested versions."""
+    return f"pip install -c constraints.txt -e '.[{stage}]'"

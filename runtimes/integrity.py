@@ -1,0 +1,41 @@
+"""A model file beside its manifest: whether it is still what was verified."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from runtimes.errors import InputError
+from runtimes.hashes import sha256_of
+
+MANIFEST_FILE = "manifest.json"
+
+
+def check_unchanged(path: Path) -> None:
+    """Compares a model file with the hash in the manifest.json that lies beside it, if any does.
+
+    Some wrong bytes among the weights change the answers and nothing else; only a hash tells.
+
+    Raises:
+        InputError: the manifest lists a file of this name with other content.
+    """
+    expected = _listed(path)
+    if expected is None:
+        return
+    found = sha256_of(path)
+    if found != expected:
+        raise InputError(
+            f"{path}: its content is not what was verified at its export (SHA-256 {found[:12]}…, "
+            f"{MANIFEST_FILE} beside it says {expected[:12]}…). It was damaged or replaced since: "
+            "fetch it again or export it again."
+        )
+
+
+def _listed(path: Path) -> str | None:
+    """Returns the hash that a readable manifest gives for this file name."""
+    try:
+        document = json.loads((path.parent / MANIFEST_FILE).read_text(encoding="utf-8"))
+        hashes = {entry["file"]: str(entry["sha256"]) for entry in document["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return hashes.get(path.name)
