@@ -10,10 +10,18 @@ PAIR ?= $(if $(DATA),,resnet18:mobilenet_v2)
 TIME ?=
 ONLY ?=
 
+# `make DATA=~/x` reaches the commands as it is typed: not every shell expands a ~ in it.
+home = $(patsubst ~/%,$(HOME)/%,$(1))
+override DATA := $(call home,$(DATA))
+override WEIGHTS := $(call home,$(WEIGHTS))
+
 SAMPLE := data/sample
 SOURCE := $(or $(DATA),$(SAMPLE))
 RUN ?= runs/$(RECIPE)$(if $(DATA),,-sample)
 OUT ?= artifacts/$(notdir $(RUN))
+ifneq ($(words $(RUN)) $(words $(OUT)),1 1)
+$(error RUN and OUT are names of folders without spaces, got RUN="$(RUN)" OUT="$(OUT)")
+endif
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -23,6 +31,7 @@ DEV := $(VENV)/.dev
 
 .PHONY: help setup sample distill export test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
+.PRECIOUS: $(RUN)/student.safetensors
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 

@@ -10,6 +10,7 @@ _VERBS = (
         "images per second of the training loop beside the bare networks",
         "benchmarks.commands.training",
     ),
+    Verb("budget", "how long a student trains here under a budget", "benchmarks.commands.budget"),
 )
 
 if __name__ == "__main__":

@@ -59,7 +59,9 @@ def measure_training(
     seconds: float,
     device: torch.device,
     precision: torch.dtype,
-    compiled: bool,
+    compiled: bool = False,
+    views: int | None = None,
+    teacher_size: int | None = None,
 ) -> TrainingSpeed:
     """Runs loop steps and bare steps in turn for `seconds` and compares their times.
 
@@ -73,15 +75,18 @@ def measure_training(
         device: where.
         precision: bfloat16 for autocast, or float32.
         compiled: whether the loop's task is compiled.
+        views: of an image, 1 or 4; what the method needs by default.
+        teacher_size: edge of what the teacher sees in pixels; `size` by default.
     """
     torch.manual_seed(0)
-    views = 4 if method.needs_four_views else 1
+    views = views or (4 if method.needs_four_views else 1)
+    teacher_size = teacher_size or size
     teacher = None
     if method.needs_teacher:
         model = build_classifier(pair.teacher, _CLASSES)
         to_channels_last(model, device)
         head = ProjectionHead(model.width).to(device) if method.needs_head else None
-        teacher = FrozenTeacher(model, head, size)
+        teacher = FrozenTeacher(model, head, teacher_size)
     student = build_classifier(pair.student, _CLASSES)
     task = StudentTask(student, method, torch.ones(_CLASSES), teacher)
     to_channels_last(task, device).train()
@@ -91,8 +96,9 @@ def measure_training(
     context = _context(cache, precision, device)
     rows = torch.arange(_IMAGES, device=device)
     target = torch.randint(0, _CLASSES, (_IMAGES,)).to(device)
-    ready = normalise(torch.rand(batch * views, 3, size, size) * 255).to(device)
-    ready = ready.contiguous(memory_format=torch.channels_last)
+    ready, ready_for_teacher = (
+        _ready(batch * views, edge, device) for edge in (size, teacher_size)
+    )
     enabled = precision != torch.float32
     state = TrainState()
 
@@ -105,7 +111,7 @@ def measure_training(
         with torch.autocast(device.type, precision, enabled=enabled):
             if teacher is not None:
                 with torch.no_grad():
-                    teacher.model(ready)
+                    teacher.model(ready_for_teacher)
             logits = student(ready).logits
         student.zero_grad(set_to_none=True)
         logits.float().sum().backward()
@@ -138,6 +144,11 @@ def measure_training(
         share_high=float(np.quantile(ratios, 0.975)),
         pairs=len(times),
     )
+
+
+def _ready(count: int, size: int, device: torch.device) -> torch.Tensor:
+    views = normalise(torch.rand(count, 3, size, size) * 255).to(device)
+    return views.contiguous(memory_format=torch.channels_last)
 
 
 def _batch_rows(number: int, batch: int, rows: torch.Tensor) -> torch.Tensor:

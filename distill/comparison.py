@@ -59,8 +59,8 @@ def measure_run(
         )
     model, contract = read_student(run)
     size = size or contract.preprocessing.size
-    kept = kept_logits(run / STUDENT_FILE, side, dataset.split.sha256, size)
-    if kept is not None and len(kept) == len(dataset.rows(side)):
+    kept = kept_logits(run / STUDENT_FILE, dataset, size, side)
+    if kept is not None:
         logits = torch.from_numpy(kept)
     else:
         to_channels_last(model, images.device)

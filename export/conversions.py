@@ -68,48 +68,61 @@ class Conversions:
             return self._write(form, path)
 
     def _write(self, form: Format, path: Path) -> dict[str, int]:
-        if form.family == "onnx":
-            model = self._onnx(form.precision)
-            onnx_export.write(model, path)
-            return _counted(node.op_type for node in model.graph.node)
-        if form.family == "coreml":
-            package = self._coreml(form.precision)
-            coreml_export.write(package, path)
-            return _counted(coreml_export.operator_kinds(package))
-        content = self._tflite(form.precision)
-        path.write_bytes(content)
-        return _counted(operation.kind for operation in operations(content))
+        match form.family:
+            case "onnx":
+                model = self._onnx(form)
+                onnx_export.write(model, path)
+                return _counted(node.op_type for node in model.graph.node)
+            case "coreml":
+                package = self._coreml(form)
+                coreml_export.write(package, path)
+                return _counted(coreml_export.operator_kinds(package))
+            case "tflite":
+                content = self._tflite(form)
+                path.write_bytes(content)
+                return _counted(operation.kind for operation in operations(content))
+        raise _unknown(form)
 
-    def _onnx(self, precision: str) -> ModelProto:
-        if precision == "fp16":
-            return onnx_export.convert(self._corrected(_HALF).half_trunk(), self._size)
-        if precision == "int8":
-            model = onnx_export.convert_again(
-                self._onnx_float, self._deployable, self._int8, self._size
-            )
-            return onnx_export.quantize_static(model, self._calibration)
-        return self._onnx_float
+    def _onnx(self, form: Format) -> ModelProto:
+        match form.precision:
+            case "fp32":
+                return self._onnx_float
+            case "fp16":
+                return onnx_export.convert(self._corrected(_HALF).half_trunk(), self._size)
+            case "int8":
+                model = onnx_export.convert_again(
+                    self._onnx_float, self._deployable, self._int8, self._size
+                )
+                return onnx_export.quantize_static(model, self._calibration)
+        raise _unknown(form)
 
-    def _coreml(self, precision: str) -> Any:
-        if precision == "fp16":
-            module = self._corrected(_HALF).channels_first()
-            return coreml_export.convert(module, self._size, "iOS16")
-        if precision == "int8-weights":
-            module = self._corrected(_COREML_INT8_WEIGHTS).channels_first()
-            return coreml_export.quantize_weights(
-                coreml_export.convert(module, self._size, "iOS16")
-            )
-        module = self._corrected(_COREML_INT8).channels_first()
-        module = coreml_export.quantize_trunk(module, self._calibration)
-        return coreml_export.convert(module, self._size, "iOS17")
+    def _coreml(self, form: Format) -> Any:
+        match form.precision:
+            case "fp16":
+                return self._package(self._corrected(_HALF).channels_first(), form)
+            case "int8-weights":
+                module = self._corrected(_COREML_INT8_WEIGHTS).channels_first()
+                return coreml_export.quantize_weights(self._package(module, form))
+            case "w8a8":
+                module = self._corrected(_COREML_INT8).channels_first()
+                module = coreml_export.quantize_trunk(module, self._calibration)
+                return self._package(module, form)
+        raise _unknown(form)
 
-    def _tflite(self, precision: str) -> bytes:
-        if precision == "fp16":
-            return tflite_export.half_weights(self._tflite_again(self._corrected(_HALF_WEIGHTS)))
-        if precision == "int8":
-            content = self._tflite_again(self._int8)
-            return tflite_export.quantize_static(content, self._calibration)
-        return self._tflite_float
+    def _package(self, module: Deployable, form: Format) -> Any:
+        return coreml_export.convert(module, self._size, form.core_ml_target)
+
+    def _tflite(self, form: Format) -> bytes:
+        match form.precision:
+            case "fp32":
+                return self._tflite_float
+            case "fp16":
+                corrected = self._corrected(_HALF_WEIGHTS)
+                return tflite_export.half_weights(self._tflite_again(corrected))
+            case "int8":
+                content = self._tflite_again(self._int8)
+                return tflite_export.quantize_static(content, self._calibration)
+        raise _unknown(form)
 
     def _tflite_again(self, module: Deployable) -> bytes:
         return tflite_export.convert_again(self._tflite_float, self._deployable, module, self._size)
@@ -142,6 +155,10 @@ class Conversions:
         if self._images is None:
             raise ValueError("a calibrated format was asked for without calibration images")
         return self._images
+
+
+def _unknown(form: Format) -> ValueError:
+    return ValueError(f"{form.key} stands in the table of formats, but nothing here writes it")
 
 
 def _counted(kinds: Any) -> dict[str, int]:

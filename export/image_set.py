@@ -48,16 +48,19 @@ class ImageSet:
         }
 
 
-def draw_balanced(dataset: Dataset, side: str, count: int, seed: int) -> ImageSet:
+def draw_balanced(
+    dataset: Dataset, side: str, count: int, seed: int, apart: frozenset[str] = frozenset()
+) -> ImageSet:
     """Draws up to `count` images of one side, as many of each class as there are.
 
     A class that has fewer than its share gives all it has, and the others make up for it. Within
-    a class every lesion gives one image before any gives a second.
+    a class every lesion gives one image before any gives a second. Images in `apart` stay out.
     """
     labels, groups = dataset.labels(side), dataset.groups(side)
+    free = np.array([image not in apart for image in dataset.ids(side)])
     generator = np.random.default_rng([seed, len(labels)])
     queues = [
-        _one_of_each_first(generator.permutation(np.flatnonzero(labels == label)), groups)
+        _one_of_each_first(generator.permutation(np.flatnonzero((labels == label) & free)), groups)
         for label in range(len(dataset.index.classes))
     ]
     shares = _shares([len(queue) for queue in queues], count)

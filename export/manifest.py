@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path
@@ -9,57 +10,134 @@ from typing import Any
 
 from distill.provenance import provenance
 from export.formats import FORMATS
+from export.image_set import ImageSet
+from runtimes.atomic import write_json, write_text
+from runtimes.contract import Contract
 from runtimes.hashes import sha256_of
 from runtimes.integrity import MANIFEST_FILE
+from runtimes.metadata import CONTRACT_FILE
 
-SCHEMA, VERSION = "dermport.manifest", "1.0"
+SCHEMA, VERSION = "dermport.manifest", "1.1"
 _PACKAGES = (
     *("torch", "torchvision", "numpy", "pillow", "safetensors"),
-    *("onnx", "onnxscript", "onnxruntime", "coremltools"),
+    *("onnx", "onnxscript", "onnxruntime", "onnxsim", "coremltools"),
     *("litert-torch", "ai-edge-quantizer", "ai-edge-litert"),
 )
 
 
-def build_manifest(name: str, about: dict[str, Any], files: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the document.
+class Manifest:
+    """The manifest of a folder, kept true while files are delivered one by one.
 
-    Args:
-        name: of the model.
-        about: what `export.pipeline` says of the student and of the images it used.
-        files: one entry a file: of this export, and kept ones of an earlier one.
+    A file is withdrawn before it is replaced and listed after, so that a killed export leaves no
+    entry that speaks of another content. Until the first file is withdrawn nothing is written.
+
+    Attributes:
+        entries: of the listed files, in order of delivery. Files of an earlier export stay listed
+            if they are byte for byte what was verified then and have the same student and contract.
     """
-    return {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "name": name,
-        **about,
-        "provenance": provenance(_PACKAGES),
-        "files": files,
-    }
+
+    def __init__(self, folder: Path, contract: Contract, about: dict[str, Any]) -> None:
+        """Reads what an earlier export left.
+
+        Args:
+            folder: the artifact folder; it need not exist.
+            contract: of the student that is exported now.
+            about: what the manifest says of student, split and data; `student` has a `sha256`.
+        """
+        self._folder, self._contract, self._about = folder, contract, about
+        self._provenance = provenance(_PACKAGES)
+        contract_text = contract.to_json().encode()
+        self._contract_sha256 = hashlib.sha256(contract_text).hexdigest()
+        earlier = _read(folder, about["student"]["sha256"], self._contract_sha256)
+        self.entries: list[dict[str, Any]] = _unchanged(folder, earlier)
+        self._image_sets: dict[str, Any] = dict(earlier.get("image_sets", {}))
+
+    def withdraw(self, file: str) -> None:
+        """Says no more of a file, which is about to be replaced; the folder now has this contract.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        self.entries = [entry for entry in self.entries if entry["file"] != file]
+        write_text(self._folder / CONTRACT_FILE, self._contract.to_json())
+        self._write()
+
+    def add(
+        self, entry: dict[str, Any], calibration: ImageSet | None, verification: ImageSet
+    ) -> dict[str, Any]:
+        """Lists a delivered file with the images it was made and checked with; returns the entry.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        for images in (calibration, verification):
+            if images is not None:
+                self._image_sets[images.sha256] = images.to_json()
+        complete = {
+            **entry,
+            "calibration": None if calibration is None else calibration.sha256,
+            "verification": verification.sha256,
+            "provenance": self._provenance,
+        }
+        self.entries.append(complete)
+        self._write()
+        return complete
+
+    def finish(self, golden_file: str) -> None:
+        """Adds the hash of the golden tensors, the last file of an export.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        self._write(golden_sha256=sha256_of(self._folder / golden_file))
+
+    def unlisted_files(self) -> list[str]:
+        """Returns model files in the folder that the manifest does not list."""
+        listed = {entry["file"] for entry in self.entries}
+        suffixes = {form.suffix for form in FORMATS}
+        found = {path.name for suffix in suffixes for path in self._folder.glob(f"*{suffix}")}
+        return sorted(name for name in found - listed if not name.startswith("."))
+
+    def _write(self, **more: str) -> None:
+        used = {entry[key] for entry in self.entries for key in ("calibration", "verification")}
+        document = {
+            "schema": SCHEMA,
+            "version": VERSION,
+            "name": self._contract.name,
+            **self._about,
+            "contract_sha256": self._contract_sha256,
+            **more,
+            "image_sets": {sha: found for sha, found in self._image_sets.items() if sha in used},
+            "files": self.entries,
+        }
+        write_json(self._folder / MANIFEST_FILE, document)
 
 
-def kept_entries(folder: Path, student_sha256: str, new: set[str]) -> list[dict[str, Any]]:
-    """Returns entries of an earlier manifest that are still true.
-
-    A file stays listed if it came from the same student, is not among the `new` formats, and is
-    byte for byte what was verified then.
-    """
+def _read(folder: Path, student_sha256: str, contract_sha256: str) -> dict[str, Any]:
+    """Returns an earlier manifest of the same student and contract; nothing if there is none."""
     try:
         found = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        if found["schema"] != SCHEMA or found["student"]["sha256"] != student_sha256:
-            return []
-        return [
-            entry
-            for entry in found["files"]
-            if entry["format"] not in new
-            and (folder / entry["file"]).exists()
-            and sha256_of(folder / entry["file"]) == entry["sha256"]
-        ]
+        same = (
+            (found["schema"], found["version"]) == (SCHEMA, VERSION)
+            and found["student"]["sha256"] == student_sha256
+            and found["contract_sha256"] == contract_sha256
+        )
+        return dict(found) if same else {}
     except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _unchanged(folder: Path, earlier: dict[str, Any]) -> list[dict[str, Any]]:
+    def holds(entry: dict[str, Any]) -> bool:
+        path = folder / entry["file"]
+        return path.exists() and sha256_of(path) == entry["sha256"]
+
+    try:
+        return [entry for entry in earlier.get("files", []) if holds(entry)]
+    except (OSError, KeyError, TypeError):
         return []
 
 
-def unlisted_files(folder: Path, files: Collection[str]) -> list[str]:
-    """Returns model files in the folder that are not among the listed `files`."""
-    found = {path.name for form in FORMATS for path in folder.glob(f"*{form.suffix}")}
-    return sorted(name for name in found - set(files) if not name.startswith("."))
+def formats_of(entries: Collection[dict[str, Any]]) -> set[str]:
+    """Returns the format keys of some entries."""
+    return {str(entry["format"]) for entry in entries}

@@ -47,7 +47,17 @@ def convert(deployable: Deployable, size: int) -> ModelProto:
     assert program is not None  # it is None only where a file name is given
     model: ModelProto = program.model_proto
     _forget_source_lines(model)
-    return model
+    return _simplified(model)
+
+
+def _simplified(model: ModelProto) -> ModelProto:
+    """Folds what onnxsim finds constant, such as an addition into the convolution before it."""
+    import onnxsim
+
+    simple, same = onnxsim.simplify(model)
+    if not same:
+        raise ValueError("onnxsim's result does not answer as the network did")
+    return simple
 
 
 def convert_again(model: ModelProto, old: Deployable, new: Deployable, size: int) -> ModelProto:

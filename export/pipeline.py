@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import errno
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -16,22 +16,19 @@ import torch
 from distill.checkpoint import STUDENT_FILE
 from distill.comparison import read_student
 from distill.dataset import Dataset, open_dataset
+from distill.models import Classifier
 from distill.provenance import provenance
 from export.conversions import Conversions
-from export.formats import Format
+from export.formats import FORMATS, Format
 from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
 from export.image_set import ImageSet, draw_at_random, network_pixels
-from export.manifest import (
-    build_manifest,
-    kept_entries,
-    unlisted_files,
-)
+from export.manifest import Manifest, formats_of
 from export.quantization.calibration_set import draw_calibration_set
 from export.reference import reference_session
 from export.verify import Verdict, verify_file
-from runtimes.atomic import replacing_file, replacing_folder, write_json, write_text
+from runtimes.atomic import replacing_file, replacing_folder, write_json
 from runtimes.console import note, warn
-from runtimes.contract import Contract
+from runtimes.contract import Contract, check_model_name
 from runtimes.errors import DermportError, GateError, InputError, MissingDependencyError
 from runtimes.hashes import sha256_of, size_of
 from runtimes.integrity import MANIFEST_FILE
@@ -41,6 +38,8 @@ from runtimes.session import open_model
 
 PARITY_FILE = "parity.json"
 SMALLEST_PARITY = 64
+# What the folder is to blame for; any other error of the system comes from a converter.
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Settings:
     """
 
     calibration_images: int = 256
-    parity_images: int = 128
+    parity_images: int = 256
     seed: int = 0
 
 
@@ -69,18 +68,26 @@ class Row:
     entry: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Export:
+    """What became of each asked format, and the table of the whole folder as data."""
+
+    rows: list[Row]
+    parity: dict[str, Any]
+
+
 def export_run(
     run: Path,
     out: Path,
     formats: Sequence[Format],
     data: Path | None = None,
     settings: Settings = Settings(),
-) -> list[Row]:
+) -> Export:
     """Writes and checks the asked formats of a run.
 
     A file takes its final name only after its own runtime agreed with torch; one that fails leaves
     what stood there. The folder also gets contract.json, golden.safetensors, parity.json and
-    manifest.json.
+    manifest.json, unless nothing of this student is delivered.
 
     Args:
         run: a finished run, or a released model with its data.json.
@@ -98,26 +105,13 @@ def export_run(
     parity = _draw_parity(dataset, settings)
     calibration = None
     if any(form.calibrated for form in formats):
-        calibration = draw_calibration_set(dataset, settings.calibration_images, settings.seed)
+        count, apart = settings.calibration_images, frozenset(parity.ids)
+        calibration = draw_calibration_set(dataset, count, settings.seed, apart)
     recipe = contract.preprocessing
     reference = reference_session(classifier, contract)
     images = network_pixels(dataset, parity.ids, recipe)
     samples = None if calibration is None else network_pixels(dataset, calibration.ids, recipe)
-    delivery = _Delivery(
-        out,
-        contract,
-        Conversions(classifier, contract, samples),
-        images,
-        reference.predict(images),
-        golden_images(recipe.size),
-    )
-    rows = []
-    started = time.monotonic()
-    for done, form in enumerate(formats, start=1):
-        rows.append(delivery.deliver(form))
-        left = (time.monotonic() - started) / done * (len(formats) - done)
-        note(f"[{done}/{len(formats)}] {_outcome(rows[-1])}, about {left:.0f} s left")
-    golden = {TORCH: reference.predict(delivery.golden), **delivery.answers}
+    golden = golden_images(recipe.size)
     student = {
         "architecture": classifier.architecture,
         "sha256": sha256_of(run / STUDENT_FILE),
@@ -127,12 +121,74 @@ def export_run(
         "student": student,
         "split": {"protocol": dataset.split.protocol, "sha256": dataset.split.sha256},
         "synthetic": dataset.index.synthetic,
-        "seed": settings.seed,
-        "calibration": None if calibration is None else calibration.to_json(),
-        "verification": parity.to_json(),
     }
-    _write_reports(out, contract, rows, about, delivery.golden, golden)
-    return rows
+    manifest = Manifest(out, contract, about)
+    verification = _Verification(contract, images, reference.predict(images), _weights(classifier))
+    delivery = _Delivery(
+        out,
+        Conversions(classifier, contract, samples),
+        verification,
+        manifest,
+        calibration,
+        parity,
+        golden,
+    )
+    rows = []
+    started = time.monotonic()
+    for done, form in enumerate(formats, start=1):
+        rows.append(delivery.deliver(form))
+        left = (time.monotonic() - started) / done * (len(formats) - done)
+        note(f"[{done}/{len(formats)}] {_outcome(rows[-1])}, about {left:.0f} s left")
+    parity_table = parity_document(rows, manifest.entries, about)
+    if manifest.entries:
+        answers = {TORCH: reference.predict(golden), **delivery.answers}
+        kept = formats_of(manifest.entries) - formats_of([row.entry for row in rows if row.entry])
+        write_golden(out / GOLDEN_FILE, golden, answers, kept)
+        manifest.finish(GOLDEN_FILE)
+        write_json(out / PARITY_FILE, parity_table)
+    unlisted = manifest.unlisted_files() if manifest.entries else []
+    if unlisted:
+        warn(
+            f"{out} also holds {', '.join(unlisted)}, which this student's export did not write or "
+            f"did not pass; {MANIFEST_FILE} does not list them. Remove them or export them again."
+        )
+    return Export(rows, parity_table)
+
+
+@dataclass(frozen=True)
+class _Verification:
+    """What a written file is compared with."""
+
+    contract: Contract
+    images: np.ndarray
+    reference: Prediction
+    parameters: int
+
+    def check(self, form: Format, path: Path) -> Verdict:
+        """Returns the verdict on a file that passes.
+
+        Raises:
+            GateError: it is outside its tolerance, or cannot be run or compared.
+        """
+        try:
+            verdict = verify_file(
+                path,
+                form,
+                self.contract,
+                self.images,
+                self.reference,
+                self.parameters,
+                torch.get_num_threads(),
+            )
+        except MissingDependencyError:
+            raise
+        except Exception as error:
+            raise GateError(
+                f"{form.key}: what was written cannot be run and compared: {error}"
+            ) from error
+        if verdict.faults:
+            raise _OutsideTolerance(form, verdict)
+        return verdict
 
 
 class _Delivery:
@@ -141,28 +197,31 @@ class _Delivery:
     def __init__(
         self,
         out: Path,
-        contract: Contract,
         conversions: Conversions,
-        images: np.ndarray,
-        reference: Prediction,
+        verification: _Verification,
+        manifest: Manifest,
+        calibration: ImageSet | None,
+        parity: ImageSet,
         golden: np.ndarray,
     ) -> None:
-        self.golden = golden
         self.answers: dict[str, Prediction] = {}
-        self._out, self._contract, self._conversions = out, contract, conversions
-        self._images, self._reference = images, reference
+        self._out, self._conversions, self._verification = out, conversions, verification
+        self._manifest, self._golden = manifest, golden
+        self._calibration, self._parity = calibration, parity
 
     def deliver(self, form: Format) -> Row:
         """Writes, verifies and names one file; a failure is in the row, not raised."""
-        file = form.file_name(self._contract.name)
+        contract = self._verification.contract
+        file = form.file_name(contract.name)
         started = time.monotonic()
         try:
             form.require_packages()
             with _replacing(self._out / file) as temporary:
                 operators = self._convert(form, temporary)
                 converted = time.monotonic()
-                verdict = self._verify(form, temporary)
-                self.answers[form.key] = open_model(temporary).predict(self.golden)
+                verdict = self._verification.check(form, temporary)
+                self.answers[form.key] = open_model(temporary).predict(self._golden)
+                self._manifest.withdraw(file)
         except _OutsideTolerance as error:
             return Row(form, file, error, error.verdict)
         except DermportError as error:
@@ -176,41 +235,32 @@ class _Delivery:
             "note": form.note,
             "operators": operators,
             "parity": verdict.comparison.to_json(),
+            "tolerance": vars(form.tolerance),
             "verified_with": verdict.backend,
             "seconds": {
                 "conversion": round(converted - started, 1),
                 "verification": round(time.monotonic() - converted, 1),
             },
         }
+        calibration = self._calibration if form.calibrated else None
+        entry = self._manifest.add(entry, calibration, self._parity)
         return Row(form, file, None, verdict, entry)
-
-    def _verify(self, form: Format, path: Path) -> Verdict:
-        threads = torch.get_num_threads()
-        try:
-            verdict = verify_file(
-                path, form, self._contract, self._images, self._reference, threads
-            )
-        except InputError as error:
-            raise GateError(
-                f"{form.key}: its own runtime refuses what was written: {error}"
-            ) from error
-        if verdict.faults:
-            raise _OutsideTolerance(form, verdict)
-        return verdict
 
     def _convert(self, form: Format, path: Path) -> dict[str, int]:
         try:
             operators = self._conversions.write(form, path)
-        except (DermportError, OSError):
+            embed_contract(path, self._verification.contract)
+        except MissingDependencyError:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in _NO_PLACE:
+                raise
             reason = (str(error).strip().splitlines() or [""])[0][:300]
             raise ConversionError(
                 f"{form.key}: the converter failed with {type(error).__name__}: {reason} "
                 "Run again with --debug for where, and check its version with "
                 "`python -m distill doctor`."
             ) from error
-        embed_contract(path, self._contract)
         return operators
 
 
@@ -227,12 +277,12 @@ class _OutsideTolerance(GateError):
         )
 
 
+def _weights(classifier: Classifier) -> int:
+    return sum(value.numel() for value in classifier.parameters())
+
+
 def _check_names(run: Path, out: Path, contract: Contract, classes: int) -> None:
-    if not re.fullmatch(r"[\w.-]+", contract.name) or contract.name.startswith("."):
-        raise InputError(
-            f"{run / CONTRACT_FILE}: its name {contract.name!r} cannot be part of a file name. "
-            "Use letters, digits, '_', '-' and '.' only."
-        )
+    check_model_name(contract.name, str(run / CONTRACT_FILE))
     if classes != len(contract.labels):
         raise InputError(
             f"{run}: the student knows {classes} classes and its contract names "
@@ -256,7 +306,8 @@ def _replacing(path: Path) -> AbstractContextManager[Path]:
 def _draw_parity(dataset: Dataset, settings: Settings) -> ImageSet:
     """Draws from the validation side, or from another where that one is too small a test.
 
-    The files are compared with torch, not with diagnoses, so training images serve as well.
+    The files are compared with torch, not with diagnoses, so training images serve as well, as long
+    as they are kept out of the calibration set.
     """
     if settings.parity_images < SMALLEST_PARITY:
         raise InputError(
@@ -277,53 +328,42 @@ def _draw_parity(dataset: Dataset, settings: Settings) -> ImageSet:
     return chosen
 
 
-def _write_reports(
-    out: Path,
-    contract: Contract,
-    rows: Sequence[Row],
-    about: dict[str, Any],
-    images: np.ndarray,
-    golden: dict[str, Prediction],
-) -> None:
-    new = [row.entry for row in rows if row.problem is None]
-    kept = kept_entries(out, about["student"]["sha256"], {entry["format"] for entry in new})
-    write_text(out / CONTRACT_FILE, contract.to_json())
-    write_golden(out / GOLDEN_FILE, images, golden, {entry["format"] for entry in kept})
-    document = build_manifest(contract.name, about, new + kept)
-    document["contract_sha256"] = sha256_of(out / CONTRACT_FILE)
-    document["golden_sha256"] = sha256_of(out / GOLDEN_FILE)
-    write_json(out / MANIFEST_FILE, document)
-    write_json(out / PARITY_FILE, parity_document(rows, about))
-    unlisted = unlisted_files(out, [entry["file"] for entry in document["files"]])
-    if unlisted:
-        warn(
-            f"{out} also holds {', '.join(unlisted)}, which this student's export did not write or "
-            f"did not pass; {MANIFEST_FILE} does not list them. Remove them or export them again."
-        )
+def parity_document(
+    rows: Sequence[Row], entries: Sequence[dict[str, Any]], about: dict[str, Any]
+) -> dict[str, Any]:
+    """Returns the table as data: every listed file, and what failed with the reason.
 
-
-def parity_document(rows: Sequence[Row], about: dict[str, Any]) -> dict[str, Any]:
-    """Returns the table of this export as data; a format that failed is in it with the reason."""
+    Args:
+        rows: of this export.
+        entries: of the manifest, with those of earlier exports.
+        about: the student and its data.
+    """
+    fields = ("format", "file", "bytes", "parity", "tolerance", "verified_with", "verification")
+    listed = [
+        {**{key: entry[key] for key in fields}, "verdict": "passed", "problem": None}
+        for entry in entries
+    ]
+    failed = [
+        {
+            "format": row.form.key,
+            "file": row.file,
+            "bytes": None,
+            "parity": row.verdict.comparison.to_json() if row.verdict else None,
+            "tolerance": vars(row.form.tolerance),
+            "verified_with": row.verdict.backend if row.verdict else None,
+            "verification": None,
+            "verdict": "failed",
+            "problem": str(row.problem),
+        }
+        for row in rows
+        if row.problem is not None
+    ]
+    order = [form.key for form in FORMATS]
     return {
         "schema": "dermport.parity",
-        "version": "1.0",
-        "student": about["student"],
-        "synthetic": about["synthetic"],
-        "side": about["verification"]["side"],
-        "images": about["verification"]["images"],
-        "rows": [
-            {
-                "format": row.form.key,
-                "file": row.file,
-                "bytes": row.entry.get("bytes"),
-                "parity": row.verdict.comparison.to_json() if row.verdict else None,
-                "tolerance": vars(row.form.tolerance),
-                "verified_with": row.verdict.backend if row.verdict else None,
-                "verdict": "passed" if row.problem is None else "failed",
-                "problem": None if row.problem is None else str(row.problem),
-            }
-            for row in rows
-        ],
+        "version": "1.1",
+        **about,
+        "rows": sorted([*listed, *failed], key=lambda row: order.index(row["format"])),
         "provenance": provenance(),
     }
 
@@ -331,9 +371,3 @@ def parity_document(rows: Sequence[Row], about: dict[str, Any]) -> dict[str, Any
 def exit_code(rows: Sequence[Row]) -> int:
     """Returns 0 if all were delivered, 1 if a gate failed, else 2 (a converter is missing)."""
     return min((row.problem.exit_code for row in rows if row.problem), default=0)
-
-
-def missing_stages(rows: Sequence[Row]) -> list[str]:
-    """Returns the dependency groups that an asked format lacks."""
-    problems = [row.problem for row in rows]
-    return sorted({p.stage for p in problems if isinstance(p, MissingDependencyError)})

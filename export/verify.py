@@ -10,8 +10,11 @@ import numpy as np
 
 from export.formats import Format, Tolerance
 from runtimes.contract import Contract
+from runtimes.hashes import size_of
 from runtimes.prediction import Prediction
 from runtimes.session import open_model
+
+_AT_THRESHOLD = 0.1
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,12 @@ class Comparison:
         probability: largest absolute difference of a probability.
         mean_probability: mean absolute difference of a probability.
         agreement: share of images with the same first diagnosis.
-        cam: root mean square difference of the class maps, in units of that of torch's own.
+        agreement_low: lower end of its 95 % interval (Wilson), images taken as independent.
+        agreement_high: upper end.
+        decisions: share of images that both take as known, or both as unknown; one whose score
+            lies at the threshold (within a tenth of the unit below) may go either way.
+        cam: root mean square difference of the class maps, in units of the standard deviation of
+            torch's own, or of a twentieth of their root mean square where that is more.
         unknown: the same for the unknown scores.
     """
 
@@ -31,6 +39,9 @@ class Comparison:
     probability: float
     mean_probability: float
     agreement: float
+    agreement_low: float
+    agreement_high: float
+    decisions: float
     cam: float
     unknown: float
 
@@ -54,6 +65,7 @@ def verify_file(
     contract: Contract,
     images: np.ndarray,
     reference: Prediction,
+    parameters: int,
     threads: int = 1,
 ) -> Verdict:
     """Opens a file and compares its answers with torch's.
@@ -64,28 +76,51 @@ def verify_file(
         contract: what the file has to carry.
         images: verification images, uint8 (N, S, S, 3).
         reference: torch's answers to them.
+        parameters: of the network, which tell how large the file may be.
         threads: threads of the runtime.
 
     Raises:
         InputError: its own runtime refuses the file.
     """
     session = open_model(path, threads)
-    comparison = compare(reference, session.predict(images))
+    threshold = contract.calibration.unknown_threshold
+    comparison = compare(reference, session.predict(images), threshold)
     faults = outside(comparison, form.tolerance)
+    size, largest = size_of(path), form.largest_file(parameters)
+    if size > largest:
+        faults.append(
+            f"{size / 1e6:.2f} MB, allowed {largest / 1e6:.2f} MB for {parameters / 1e6:.2f} M "
+            f"parameters of {form.weight_bytes} bytes: its weights are not {form.precision}"
+        )
     if session.contract != contract:
         faults.append("the contract read back from the file is another one")
     return Verdict(comparison, tuple(faults), session.backend)
 
 
-def compare(reference: Prediction, found: Prediction) -> Comparison:
-    """Compares two predictions for the same images; not-a-number anywhere counts as infinity."""
+def compare(reference: Prediction, found: Prediction, threshold: float) -> Comparison:
+    """Compares two predictions for the same images; not-a-number anywhere counts as infinity.
+
+    Args:
+        reference: torch's.
+        found: the file's.
+        threshold: unknown score above which an image is answered "unknown".
+    """
+    from scipy.stats import binomtest
+
     difference = np.abs(found.probabilities - reference.probabilities)
     same = found.probabilities.argmax(axis=1) == reference.probabilities.argmax(axis=1)
+    decided = (found.unknown > threshold) == (reference.unknown > threshold)
+    margin = _AT_THRESHOLD * _unit(reference.unknown)
+    decided |= np.abs(reference.unknown - threshold) < margin
+    interval = binomtest(int(same.sum()), len(same)).proportion_ci(method="wilson")
     return Comparison(
         images=len(same),
         probability=_finite(difference.max()),
         mean_probability=_finite(difference.mean()),
         agreement=float(same.mean()),
+        agreement_low=float(interval.low),
+        agreement_high=float(interval.high),
+        decisions=float(decided.mean()),
         cam=_relative(found.cam, reference.cam),
         unknown=_relative(found.unknown, reference.unknown),
     )
@@ -97,11 +132,18 @@ def outside(comparison: Comparison, tolerance: Tolerance) -> list[str]:
     limit = tolerance.probability
     if limit is not None and comparison.probability > limit:
         faults.append(f"a probability differs by {comparison.probability:.2g}, allowed {limit:g}")
-    if comparison.agreement < tolerance.agreement:
-        faults.append(
-            f"same first diagnosis for {100 * comparison.agreement:.1f} % of the images, "
-            f"needed {100 * tolerance.agreement:g} %"
-        )
+    limit = tolerance.mean_probability
+    if limit is not None and comparison.mean_probability > limit:
+        mean = comparison.mean_probability
+        faults.append(f"probabilities differ by {mean:.2g} on average, allowed {limit:g}")
+    for what, share, needed in (
+        ("first diagnosis", comparison.agreement, tolerance.agreement),
+        ("answer to whether it is known", comparison.decisions, tolerance.decisions),
+    ):
+        if share < needed:
+            faults.append(
+                f"same {what} for {100 * share:.1f} % of the images, needed {100 * needed:g} %"
+            )
     if not np.isfinite(comparison.probability):
         faults.append("a probability is not a number")
     for name in ("cam", "unknown"):
@@ -114,9 +156,14 @@ def outside(comparison: Comparison, tolerance: Tolerance) -> list[str]:
 def _relative(found: np.ndarray, reference: np.ndarray) -> float:
     if found.shape != reference.shape:
         return float("inf")
-    size = float(np.sqrt(np.mean(np.square(reference, dtype=np.float64))))
     error = float(np.sqrt(np.mean(np.square(found.astype(np.float64) - reference))))
-    return _finite(error / size if size > 0 else error)
+    return _finite(error / _unit(reference))
+
+
+def _unit(reference: np.ndarray) -> float:
+    """Standard deviation, or a twentieth of the root mean square where answers hardly differ."""
+    size = float(np.sqrt(np.mean(np.square(reference, dtype=np.float64))))
+    return max(float(np.std(reference, dtype=np.float64)), size / 20) or 1.0
 
 
 def _finite(value: float) -> float:

@@ -75,12 +75,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
             aside = temporary.parent / "replaced"
-            if path.exists():
-                os.replace(path, aside)
             try:
+                if path.exists():
+                    os.replace(path, aside)
                 os.replace(temporary, path)
-            except OSError:
-                if aside.exists():
+            except BaseException:  # also an interruption between the two
+                if aside.exists() and not path.exists():
                     os.replace(aside, path)
                 raise
         finally:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from runtimes.dependencies import stage_of
+from runtimes.dependencies import missing_package
 from runtimes.errors import DermportError, MissingDependencyError, ProgramFault
 
 _SECONDS_BETWEEN_LINES = 15.0
@@ -77,7 +77,7 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
 def _meant_for_people(error: Exception) -> DermportError:
     if isinstance(error, DermportError):
         return error
-    if isinstance(error, ModuleNotFoundError) and (group := stage_of(error.name or "")):
+    if isinstance(error, ModuleNotFoundError) and (group := missing_package(error.name or "")):
         stage, package = group
         return MissingDependencyError(package, stage)
     return ProgramFault(

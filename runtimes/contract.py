@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -250,6 +251,24 @@ class Contract:
                 "answer is 'unknown'",
             },
         ]
+
+
+def check_model_name(name: str, where: str) -> None:
+    """Checks that a model's name can be part of a file name on every system.
+
+    Args:
+        name: of the contract, which is that of the run folder at training.
+        where: what the error names.
+
+    Raises:
+        InputError: it is empty, hidden, or has other characters than letters, digits, _ - and dot.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+        raise InputError(
+            f"{where}: the name {name!r} cannot be part of file names. Use letters, digits, '_', "
+            "'-' and '.' only: name another folder before training, or change `name` in the run's "
+            "contract.json."
+        )
 
 
 class _ValueError(InputError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 # Stage of pyproject.toml to the packages that it brings: import name and distribution.
 STAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "train": (
@@ -28,12 +30,15 @@ STAGES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def stage_of(module: str) -> tuple[str, str] | None:
-    """Returns the first group that brings an importable module, and the package's name."""
+def missing_package(module: str) -> tuple[str, str] | None:
+    """Returns the first group that brings a module which is not installed, and the package's name.
+
+    None for a module of no group, and for a part of a package that is there.
+    """
     top = module.partition(".")[0]
     for stage, packages in STAGES.items():
         for importable, package in packages:
-            if importable == top:
+            if importable == top and importlib.util.find_spec(top) is None:
                 return stage, package
     return None
 

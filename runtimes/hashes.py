@@ -27,5 +27,6 @@ def size_of(path: Path) -> int:
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
-    files = (path for path in folder.rglob("*") if path.is_file())
+    # A hidden file is the file manager's, not the package's.
+    files = (path for path in folder.rglob("[!.]*") if path.is_file())
     return sorted((path.relative_to(folder).as_posix(), path) for path in files)

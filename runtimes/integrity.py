@@ -22,7 +22,10 @@ def check_unchanged(path: Path) -> None:
     expected = _listed(path)
     if expected is None:
         return
-    found = sha256_of(path)
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise InputError(f"{path}: it cannot be read ({error.strerror or error}).") from error
     if found != expected:
         raise InputError(
             f"{path}: its content is not what was verified at its export (SHA-256 {found[:12]}…, "

@@ -13,10 +13,9 @@ examples:
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+from runtimes.arguments import seconds, seed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,13 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--pair", metavar="TEACHER:STUDENT", help="torchvision names instead of the recipe's")
     add("--split", default="lesion", choices=("lesion", "paper"), help="split protocol")
     add("--fold", type=int, default=2, help="validation fold of the paper's split, 0 to 4")
-    add("--seed", type=_seed, default=2021, help="of the split and of training, 0 or more")
+    add("--seed", type=seed, default=2021, help="of the split and of training, 0 or more")
     add("--weights-dir", type=Path, help="folder of ImageNet weights as safetensors")
     add("--cache-dir", type=Path, default=Path("data/cache"), help="where decoded images go")
     add("--device", default="auto", help="auto, cpu or cuda")
     add("--precision", default="auto", help="auto, bf16 or fp32")
     add("--compile", action="store_true", help="compile the networks with torch.compile")
-    add("--time-budget", type=_seconds, metavar="9m", help="stop cleanly after this time")
+    add("--time-budget", type=seconds, metavar="9m", help="stop cleanly after this time")
     add("--resume", action="store_true", help="go on with an unfinished run")
     add("--skip-unreadable", action="store_true", help="leave out images that cannot be read")
     add("--skip-unmatched", action="store_true", help="leave out labels without an image")
@@ -56,13 +55,15 @@ def run(args: argparse.Namespace) -> int:
     from distill.recipes import read_budget, read_method
     from distill.train import Context, Deadline, Stopped
     from runtimes.console import note
+    from runtimes.contract import check_model_name
 
     only_teacher = args.recipe == "teacher"
     method = read_method("ssd_kd" if only_teacher else args.recipe)
+    out = args.out or Path("runs") / method.name
+    check_model_name(out.name, str(out))  # the model and its files are called after the folder
     device = choose_device(args.device)
     budget = read_budget(_budget_name(args, device.type))
     recipe = _recipe(args, method, budget)
-    out = args.out or Path("runs") / method.name
     places = Places(out, args.teacher or out / "teacher", args.weights_dir, args.resume)
     deadline = Deadline(args.time_budget)
     with process_group(device):
@@ -116,16 +117,3 @@ def _budget_name(args: argparse.Namespace, device: str) -> str:
     if (args.data / SYNTHETIC_MARKER).is_file():
         return "sample"
     return "paper" if device == "cuda" else "cpu"
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{text}' is no seed; expected a whole number, 0 or more")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"'{text}' is no time; expected for example 90s, 9m, 2h")
-    return float(match.group(1)) * _UNITS[match.group(2)]

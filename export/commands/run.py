@@ -12,8 +12,12 @@ converted, 2 bad input or a converter is not installed
 from __future__ import annotations
 
 import argparse
+import json
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from runtimes.arguments import seed
 
 if TYPE_CHECKING:
     from export.pipeline import Row
@@ -32,9 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="formats or families, for example: tflite:int8 onnx (see `formats`)",
     )
     add("--data", type=Path, help="where the run's data set lies now")
-    add("--calibration-images", type=int, default=256, help="training images for int8 ranges")
-    add("--parity-images", type=int, default=128, help="images that files are compared on")
-    add("--seed", type=int, default=0, help="chooses both sets of images")
+    add("--calibration-images", type=int, default=256, help="training images: ranges and biases")
+    add("--parity-images", type=int, default=256, help="images that files are compared on")
+    add("--seed", type=seed, default=0, help="chooses both sets of images")
     add("--json", action="store_true", help="print parity.json instead of the table")
 
 
@@ -53,16 +57,20 @@ def run(args: argparse.Namespace) -> int:
 
     out = args.out or Path("artifacts") / args.run_folder.resolve().name
     settings = Settings(args.calibration_images, args.parity_images, args.seed)
-    rows = export_run(args.run_folder, out, formats, args.data, settings)
+    done = export_run(args.run_folder, out, formats, args.data, settings)
+    rows = done.rows
     if args.json:
-        say((out / PARITY_FILE).read_text(encoding="utf-8").rstrip())
+        say(json.dumps(done.parity, indent=2, ensure_ascii=False))
     else:
         say(_table(rows))
         delivered = [row.file for row in rows if row.problem is None]
-        for file in (*delivered, CONTRACT_FILE, GOLDEN_FILE, MANIFEST_FILE, PARITY_FILE):
-            say(f"wrote {out / file}")
+        if delivered:
+            for file in (*delivered, CONTRACT_FILE, GOLDEN_FILE, MANIFEST_FILE, PARITY_FILE):
+                say(f"wrote {out / file}")
     for row in rows:
         if row.problem is not None:
+            if args.debug:
+                traceback.print_exception(row.problem)
             fail(f"{row.file}: {row.problem}")
     return exit_code(rows)
 
@@ -72,17 +80,22 @@ def _table(rows: list[Row]) -> str:
 
     lines = []
     for row in rows:
-        cells = ["–"] * 5
+        cells = ["–"] * 6
         if row.verdict is not None:
             found = row.verdict.comparison
             cells = [
                 f"{row.entry['bytes'] / 1e6:.2f}" if row.entry else "–",
                 f"{found.probability:.1e}",
+                f"{found.mean_probability:.1e}",
                 f"{found.cam:.1e}",
                 f"{found.unknown:.1e}",
-                f"{100 * found.agreement:.1f}",
+                f"{100 * found.agreement:.1f} ({100 * found.agreement_low:.1f} to "
+                f"{100 * found.agreement_high:.1f})",
             ]
         lines.append((row.file, *cells, "passed" if row.problem is None else "FAILED"))
-    heads = ("file", "MB", "largest Δp", "cam Δ", "unknown Δ", "same top-1 %", "verdict")
+    heads = (
+        *("file", "MB", "largest Δp", "mean Δp", "cam Δ", "unknown Δ"),
+        *("same top-1 % (95 %)", "verdict"),
+    )
     images = next((row.verdict.comparison.images for row in rows if row.verdict), 0)
     return table(heads, lines, f"compared with torch in float32 on {images} images:")

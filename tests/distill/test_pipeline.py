@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from distill.checkpoint import load_classifier
-from distill.commands.train import _seconds
 from distill.comparison import measure_run
 from distill.dataset import open_dataset, to_device
 from distill.runlog import read_log
+from runtimes import arguments
 from runtimes.contract import Contract
 
 BUDGET = """
@@ -75,13 +75,16 @@ def test_the_data_set_of_a_run_opens_again(finished: Path) -> None:
     assert not set(dataset.groups("train")) & set(dataset.groups("test"))
 
 
-def test_kept_logits_are_those_of_the_student(finished: Path) -> None:
+def test_kept_logits_are_those_of_the_student(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset, run = open_dataset(finished / "run"), finished / "run"
     images = to_device(dataset, torch.device("cpu"))
-    kept = measure_run(run, dataset, images, "test")
     (run / "logits.safetensors").rename(run / "aside")
     predicted = measure_run(run, dataset, images, "test")
     (run / "aside").rename(run / "logits.safetensors")
+    monkeypatch.setattr("distill.comparison.predict_logits", None)
+    kept = measure_run(run, dataset, images, "test")
     assert np.allclose(kept.probabilities, predicted.probabilities, atol=1e-6)
     assert kept.metrics == predicted.metrics
 
@@ -139,16 +142,17 @@ def test_a_killed_run_goes_on_from_its_last_state(sample: Path, tmp_path: Path) 
         process.kill()
     assert state.exists()
     assert not (tmp_path / "run" / "student.safetensors").exists()
-    steps = [row["step"] for row in read_log(tmp_path / "run" / "log.jsonl")]
+    rows = read_log(tmp_path / "run" / "log.jsonl")
     done = subprocess.run([sys.executable, *words, "--resume"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert [row["step"] for row in read_log(tmp_path / "run" / "log.jsonl")][: len(steps)] == steps
+    assert rows  # seconds and all: these epochs were not trained again
+    assert read_log(tmp_path / "run" / "log.jsonl")[: len(rows)] == rows
     assert (tmp_path / "run" / "student.safetensors").exists()
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("9m", 540), ("1.5h", 5400)])
 def test_time_budgets_are_read(text: str, seconds: float) -> None:
-    assert _seconds(text) == seconds
+    assert arguments.seconds(text) == seconds
 
 
 def test_the_figures_of_a_run_are_kept_without_its_weights(finished: Path, tmp_path: Path) -> None:
@@ -162,6 +166,15 @@ def test_the_figures_of_a_run_are_kept_without_its_weights(finished: Path, tmp_p
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     assert done.returncode == 2
     assert (tmp_path / "kept" / "metrics.json").exists()
+
+
+def test_a_name_that_no_file_could_have_is_refused_before_training(
+    sample: Path, tmp_path: Path
+) -> None:
+    done = _train(tmp_path, sample, "--out", str(tmp_path / "my run"), recipe="no_kd")
+    assert done.returncode == 2
+    assert "'my run'" in done.stderr
+    assert not (tmp_path / "my run").exists()
 
 
 def test_a_file_in_the_way_of_the_run_is_an_input_error(sample: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -36,21 +38,35 @@ class TinyTrunk(nn.Module):
         return self.last(stem + self.project(self.depthwise(stem)))
 
 
+def enlivened(model: Classifier, size: int) -> Classifier:
+    """Gives a new network the numbers of a trained one: BatchNorms that do something, wide logits.
+
+    With the mean 0 and the variance 1 of a new BatchNorm, leaving it out would change nothing.
+    """
+    torch.manual_seed(0)
+    nn.init.normal_(model.classifier.weight, std=0.5)
+    nn.init.normal_(model.classifier.bias, std=0.5)
+    pixels = (torch.from_numpy(golden_images(size)).permute(0, 3, 1, 2).float() - 128) / 127.5
+    model.eval()  # dropped layers would make the statistics those of another network
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.train().momentum = None
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.5)
+    with torch.no_grad():
+        model(pixels)
+    return model.eval().requires_grad_(False)
+
+
 @pytest.fixture(scope="session")
 def classifier() -> Classifier:
     torch.manual_seed(0)
-    model = Classifier("tiny", TinyTrunk(), 24, 4, 0.1)
-    nn.init.normal_(model.classifier.weight, std=0.5)
-    nn.init.normal_(model.classifier.bias, std=0.5)
-    pixels = (torch.from_numpy(golden_images(SIZE)).permute(0, 3, 1, 2).float() - 128) / 127.5
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias)
-    with torch.no_grad():
-        model.train()(pixels)
-    return model.eval().requires_grad_(False)
+    return enlivened(Classifier("tiny", TinyTrunk(), 24, 4, 0.1), SIZE)
+
+
+@pytest.fixture(scope="session")
+def enliven() -> Callable[[Classifier, int], Classifier]:
+    return enlivened
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
 from distill.models import Classifier, build_classifier
 from export.deployable import Deployable
+from export.golden import golden_images
 from export.reference import Reference
 
 
@@ -60,11 +63,14 @@ def test_a_half_trunk_computes_in_float16_between_float32_borders(
 @pytest.mark.parametrize(
     "architecture", ["mobilenet_v2", "resnet18", "densenet121", "efficientnet_b0"]
 )
-def test_any_classifier_can_be_deployed(architecture: str) -> None:
-    torch.manual_seed(0)
-    classifier = build_classifier(architecture, 8).eval()
-    pixels = torch.rand(1, 64, 64, 3) * 255
+def test_any_classifier_can_be_deployed(
+    architecture: str, enliven: Callable[[Classifier, int], Classifier]
+) -> None:
+    classifier = enliven(build_classifier(architecture, 8), 64)
+    pixels = torch.from_numpy(golden_images(64)).float()
     with torch.no_grad():
         found, wanted = Deployable(classifier, 1.3)(pixels), Reference(classifier, 1.3)(pixels)
-    assert torch.allclose(found.cam, wanted.cam, atol=1e-4)
-    assert torch.allclose(found.probabilities, wanted.probabilities, atol=1e-5)
+    spread = wanted.cam.std()
+    assert spread > 0.05
+    assert (found.cam - wanted.cam).abs().max() < 1e-3 * spread
+    assert torch.allclose(found.probabilities, wanted.probabilities, atol=1e-4)

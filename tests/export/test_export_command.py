@@ -87,7 +87,10 @@ def test_all_nine_files_are_delivered_with_hashes_and_nothing_is_left_over(
 def test_calibration_images_are_of_the_training_side_and_recorded(
     run: Path, artifacts: Path
 ) -> None:
-    calibration = json.loads((artifacts / "manifest.json").read_text())["calibration"]
+    manifest = json.loads((artifacts / "manifest.json").read_text())
+    used = {entry["calibration"] for entry in manifest["files"]} - {None}
+    calibration = manifest["image_sets"][used.pop()]
+    assert not used
     split = json.loads((run / "split.json").read_text())
     assert len(set(calibration["ids"])) == calibration["images"] == 64
     assert set(calibration["ids"]) <= set(split["train"])
@@ -111,12 +114,12 @@ def test_every_file_explains_itself_and_gives_its_golden_answers(
 
 def test_what_fails_its_gate_is_not_delivered_and_the_others_are(run: Path, tmp_path: Path) -> None:
     (strict,) = select_formats(["onnx:fp32"])
-    strict = replace(strict, tolerance=Tolerance(probability=0.0, agreement=1.0, maps=0.0))
+    strict = replace(strict, tolerance=Tolerance(0.0, None, agreement=1.0, decisions=1.0, maps=0.0))
     out = tmp_path / "out"
     out.mkdir()
     (out / "run-fp32.onnx").write_text("what stood there")
     formats = (strict, *select_formats(["tflite:fp32"]))
-    rows = export_run(run, out, formats, settings=Settings(parity_images=64))
+    rows = export_run(run, out, formats, settings=Settings(parity_images=64)).rows
     assert exit_code(rows) == 1
     assert "outside its tolerance" in str(rows[0].problem)
     assert rows[1].problem is None
@@ -131,7 +134,7 @@ def test_a_missing_converter_is_named_and_the_others_still_run(
 ) -> None:
     monkeypatch.setitem(STAGES, "onnx", (("no_such_package", "no-such-package"),))
     formats = select_formats(["onnx:fp32", "tflite:fp32"])
-    rows = export_run(run, tmp_path, formats, settings=Settings(parity_images=64))
+    rows = export_run(run, tmp_path, formats, settings=Settings(parity_images=64)).rows
     assert exit_code(rows) == 2
     assert isinstance(rows[0].problem, MissingDependencyError)
     assert "'.[onnx]'" in str(rows[0].problem)
@@ -141,8 +144,37 @@ def test_a_missing_converter_is_named_and_the_others_still_run(
 def test_parity_is_kept_as_data(artifacts: Path) -> None:
     parity = json.loads((artifacts / "parity.json").read_text())
     assert parity["synthetic"] is True
-    assert parity["images"] >= 64
+    assert len(parity["rows"]) == 9
+    assert {row["parity"]["images"] for row in parity["rows"]} == {64}
     assert {row["verdict"] for row in parity["rows"]} == {"passed"}
+
+
+def test_a_file_of_the_wrong_precision_is_not_delivered(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.tflite_export.quantize_static", lambda content, images: content)
+    (form,) = select_formats(["tflite:int8"])
+    done = export_run(run, tmp_path / "out", [form], settings=Settings(64, 64))
+    assert exit_code(done.rows) == 1
+    assert "its weights are not int8" in str(done.rows[0].problem)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_one_more_format_leaves_what_is_said_of_the_others(run: Path, artifacts: Path) -> None:
+    before = json.loads((artifacts / "manifest.json").read_text())
+    words = ["export", "run", str(run), "--out", str(artifacts), "--parity-images", "100"]
+    done = _program(*words, "--only", "onnx:fp32", "--seed", "1")
+    assert done.returncode == 0, done.stderr[-3000:]
+    after = json.loads((artifacts / "manifest.json").read_text())
+    kept, made = ({e["format"]: e for e in document["files"]} for document in (before, after))
+    assert set(made) == set(kept)
+    for key, entry in made.items():
+        assert (entry == kept[key]) == (key != "onnx:fp32"), key
+    assert after["image_sets"][made["onnx:fp32"]["verification"]]["seed"] == 1
+    parity = json.loads((artifacts / "parity.json").read_text())
+    assert len(parity["rows"]) == 9
+    golden = load_file(artifacts / "golden.safetensors")
+    assert all(f"{form.key}/probabilities" in golden for form in FORMATS)
 
 
 def test_a_misspelt_format_is_an_error_that_lists_the_formats(run: Path) -> None:

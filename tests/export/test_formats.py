@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from distill.models import Classifier
+from export.conversions import Conversions
 from export.formats import FORMATS, markdown_table, select_formats
+from runtimes.contract import Contract
+from runtimes.dependencies import STAGES
 from runtimes.errors import InputError, MissingDependencyError
 
 
@@ -46,3 +54,29 @@ def test_the_readme_table_has_a_line_for_every_format() -> None:
     for form, line in zip(FORMATS, lines[2:], strict=True):
         assert form.file_name("NAME") in line
         assert f"`{form.key}`" in line
+
+
+def test_a_file_of_wider_weights_is_too_large_for_its_format() -> None:
+    parameters = 2_234_120  # MobileNetV2 with eight classes
+    for form in FORMATS:
+        assert form.weight_bytes * parameters < form.largest_file(parameters)
+        assert form.largest_file(parameters) < 2 * form.weight_bytes * parameters
+
+
+def test_an_unknown_row_of_the_table_is_not_written_as_something_else(
+    classifier: Classifier, contract: Contract, tmp_path: Path
+) -> None:
+    conversions = Conversions(classifier, contract, None)
+    for family in ("onnx", "coreml", "tflite", "gguf"):
+        form = replace(FORMATS[0], family=family, precision="int4")
+        with pytest.raises(ValueError, match=f"{family}:int4"):
+            conversions.write(form, tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_groups_are_those_of_pyproject() -> None:
+    text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text()
+    groups = tomllib.loads(text)["project"]["optional-dependencies"]
+    for stage, packages in STAGES.items():
+        named = {re.split("[<>=]", line)[0].lower() for line in groups[stage]}
+        assert {package.lower() for _, package in packages} <= named, stage

@@ -5,51 +5,110 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from export.manifest import (
-    build_manifest,
-    kept_entries,
-    unlisted_files,
-)
+from export.image_set import ImageSet
+from export.manifest import Manifest
+from runtimes.contract import Contract
 from runtimes.hashes import sha256_of, size_of
 from runtimes.integrity import MANIFEST_FILE
 
+IMAGES = ImageSet("validation", 0, ("a", "b"), {"MEL": 2})
+CALIBRATION = ImageSet("train", 0, ("c", "d"), {"MEL": 2})
+
+
+def _about(student: str = "s") -> dict[str, Any]:
+    return {"student": {"sha256": student}}
+
+
+def _deliver(folder: Path, manifest: Manifest, file: str, content: bytes = b"model") -> None:
+    manifest.withdraw(file)
+    (folder / file).write_bytes(content)
+    entry = {"format": file, "file": file, "sha256": sha256_of(folder / file)}
+    manifest.add(entry, CALIBRATION if "int8" in file else None, IMAGES)
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / MANIFEST_FILE).read_text()))
+
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "a.onnx").write_bytes(b"model")
-    entry = {"format": "onnx:fp32", "file": "a.onnx", "sha256": sha256_of(tmp_path / "a.onnx")}
-    document = build_manifest("a", {"student": {"sha256": "s"}}, [entry])
-    (tmp_path / MANIFEST_FILE).write_text(json.dumps(document))
+def folder(tmp_path: Path, contract: Contract) -> Path:
+    manifest = Manifest(tmp_path, contract, _about())
+    for file in ("a.onnx", "a-int8.onnx"):
+        _deliver(tmp_path, manifest, file)
     return tmp_path
 
 
-def test_an_untouched_file_of_the_same_student_stays_listed(folder: Path) -> None:
-    assert [entry["file"] for entry in kept_entries(folder, "s", {"tflite:int8"})] == ["a.onnx"]
+def _files(manifest: Manifest) -> list[str]:
+    return [entry["file"] for entry in manifest.entries]
 
 
-def test_a_file_of_another_student_a_new_or_a_changed_one_does_not(folder: Path) -> None:
-    assert kept_entries(folder, "another", set()) == []
-    assert kept_entries(folder, "s", {"onnx:fp32"}) == []
+def test_an_untouched_file_of_the_same_student_stays_listed(
+    folder: Path, contract: Contract
+) -> None:
+    manifest = Manifest(folder, contract, _about())
+    assert _files(manifest) == ["a.onnx", "a-int8.onnx"]
+    _deliver(folder, manifest, "b.tflite")
+    assert [entry["file"] for entry in _document(folder)["files"]] == [*_files(manifest)]
+
+
+def test_each_entry_says_which_images_it_was_made_and_checked_with(
+    folder: Path, contract: Contract
+) -> None:
+    manifest = Manifest(folder, contract, _about())
+    _deliver(folder, manifest, "b.tflite")  # one that needs no calibration
+    found = _document(folder)
+    by_file = {entry["file"]: entry for entry in found["files"]}
+    assert by_file["b.tflite"]["calibration"] is None
+    used = by_file["a-int8.onnx"]["calibration"]
+    assert found["image_sets"][used]["ids"] == ["c", "d"]
+    assert found["image_sets"][by_file["b.tflite"]["verification"]]["ids"] == ["a", "b"]
+
+
+def test_a_file_of_another_student_contract_or_content_is_not_listed(
+    folder: Path, contract: Contract
+) -> None:
+    assert _files(Manifest(folder, contract, _about("another"))) == []
+    other = replace(contract, license="another")
+    assert _files(Manifest(folder, other, _about())) == []
     (folder / "a.onnx").write_bytes(b"changed")
-    assert kept_entries(folder, "s", set()) == []
-    (folder / "a.onnx").unlink()
-    assert kept_entries(folder, "s", set()) == []
+    assert _files(Manifest(folder, contract, _about())) == ["a-int8.onnx"]
+    (folder / "a-int8.onnx").unlink()
+    assert _files(Manifest(folder, contract, _about())) == []
+
+
+def test_an_export_that_delivers_nothing_leaves_the_records_of_another_student(
+    folder: Path, contract: Contract
+) -> None:
+    before = (folder / MANIFEST_FILE).read_bytes()
+    Manifest(folder, replace(contract, license="another"), _about("another"))
+    assert (folder / MANIFEST_FILE).read_bytes() == before
+
+
+def test_a_kill_while_a_file_is_replaced_leaves_no_false_entry(
+    folder: Path, contract: Contract
+) -> None:
+    Manifest(folder, contract, _about()).withdraw("a.onnx")
+    assert [entry["file"] for entry in _document(folder)["files"]] == ["a-int8.onnx"]
+    Manifest(folder, contract, _about("another")).withdraw("a.onnx")
+    assert _document(folder)["files"] == []
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "dermport.manifest"}'])
-def test_a_damaged_manifest_keeps_nothing(folder: Path, text: str) -> None:
+def test_a_damaged_manifest_keeps_nothing(folder: Path, contract: Contract, text: str) -> None:
     (folder / MANIFEST_FILE).write_text(text)
-    assert kept_entries(folder, "s", set()) == []
+    assert _files(Manifest(folder, contract, _about())) == []
 
 
-def test_model_files_that_nobody_lists_are_found(folder: Path) -> None:
+def test_model_files_that_nobody_lists_are_found(folder: Path, contract: Contract) -> None:
     (folder / "old.tflite").touch()
     (folder / "old.mlpackage").mkdir()
-    assert unlisted_files(folder, ["a.onnx"]) == ["old.mlpackage", "old.tflite"]
+    assert Manifest(folder, contract, _about()).unlisted_files() == ["old.mlpackage", "old.tflite"]
 
 
 def test_the_hash_of_a_package_is_that_of_sha256sums_lines(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from runtimes.console import Verb, progress, run_program, table
+from runtimes.dependencies import STAGES
 from runtimes.errors import GateError, InputError
 
 
@@ -41,14 +42,17 @@ def test_errors_become_a_line_and_an_exit_code(
     assert "\033[" not in shown
 
 
+@pytest.mark.parametrize(("package", "code"), [("no_such_package", 2), ("pytest", 3)])
 def test_a_missing_package_names_the_command_that_installs_its_group(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    package: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(args: object) -> None:
-        raise ModuleNotFoundError("No module named 'torch'", name="torch.nn")
+    monkeypatch.setitem(STAGES, "train", ((package, package),))
 
-    assert run_program("p", "", _program(run, monkeypatch), ["one"]) == 2
-    assert "'.[train]'" in capsys.readouterr().err
+    def run(args: object) -> None:
+        raise ModuleNotFoundError(f"No module named '{package}.part'", name=f"{package}.part")
+
+    assert run_program("p", "", _program(run, monkeypatch), ["one"]) == code
+    assert ("'.[train]'" in capsys.readouterr().err) == (code == 2)
 
 
 def test_other_modules_are_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:

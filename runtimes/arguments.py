@@ -1,0 +1,23 @@
+"""Values that several command lines take, read from words; a wrong one says what is expected."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+_SECONDS_IN = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seed(text: str) -> int:
+    """Reads a seed: a whole number, 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no seed; expected a whole number, 0 or more")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Reads a time such as 90s, 9m or 1.5h; returns seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is no time; expected for example 90s, 9m, 2h")
+    return float(match.group(1)) * _SECONDS_IN[match.group(2)]
