@@ -164,5 +164,6 @@ def _as_tensor(pixels: np.ndarray) -> Tensor:
 
 
 def _cache_path(folder: Path, index: Index, size: int) -> Path:
-    name = hashlib.sha256(f"{index.sha256} {index.root}".encode()).hexdigest()[:12]
+    root = Path(index.root).resolve()  # one cache, however the data set is named
+    name = hashlib.sha256(f"{index.sha256} {root}".encode()).hexdigest()[:12]
     return folder / f"{Path(index.root).stem}-{size}-{name}"

@@ -85,7 +85,8 @@ def evaluate(
 
     A replicate draws as many lesions as there are, with replacement, and takes all images of
     each. A class that a replicate misses is left out of that replicate's macro averages and of
-    the interval of that class.
+    the interval of that class. The calibration error of a replicate is too large on average,
+    since resampled bins differ more from their means; its interval can lie above the value.
 
     Args:
         probabilities: p, (N, K), each from 0 to 1.

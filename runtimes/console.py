@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from runtimes.dependencies import missing_package
@@ -58,6 +60,7 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
         module.add_arguments(sub)
         sub.set_defaults(run=module.run)
     args = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupt)  # so that what is half-written is tidied up
     try:
         return args.run(args) or 0
     except KeyboardInterrupt:
@@ -72,6 +75,10 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
         known = _meant_for_people(error)
         fail(str(known))
         return known.exit_code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _meant_for_people(error: Exception) -> DermportError:

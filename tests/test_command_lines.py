@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,18 @@ def test_unknown_verb_is_an_error_that_lists_the_verbs() -> None:
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 2
     assert "train" in done.stderr
+
+
+def test_a_terminated_command_leaves_nothing_half_written(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "distill", "sample", str(tmp_path / "sample")]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(3000):
+            if any(tmp_path.iterdir()) or process.poll() is not None:
+                break
+            time.sleep(0.02)
+        assert any(tmp_path.iterdir())
+        process.terminate()
+        shown = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in shown
+    assert not list(tmp_path.iterdir())

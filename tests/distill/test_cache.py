@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from distill.cache import build_cache
+from distill.dataset import prepare_dataset
 from distill.index import Index, read_index
 from runtimes.contract import Preprocessing
 from runtimes.errors import InputError
@@ -165,3 +166,10 @@ def test_real_images_come_from_the_zip_unchanged(tmp_path: Path, shared: Path) -
     cache = build_cache(index, tmp_path / "cache", 84)
     assert cache.pixels.shape == (8, 84, 84, 3)
     assert cache.pixels.std(axis=(1, 2, 3)).min() > 5
+
+
+def test_a_data_set_has_one_cache_however_it_is_named(sample: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    for data in (sample, Path(os.path.relpath(sample))):
+        prepare_dataset(data, 32, cache_folder=cache)
+    assert len(list(cache.iterdir())) == 1
