@@ -19,8 +19,8 @@ SAMPLE := data/sample
 SOURCE := $(or $(DATA),$(SAMPLE))
 RUN ?= runs/$(RECIPE)$(if $(DATA),,-sample)
 OUT ?= artifacts/$(notdir $(RUN))
-ifneq ($(words $(RUN)) $(words $(OUT)),1 1)
-$(error RUN and OUT are names of folders without spaces, got RUN="$(RUN)" OUT="$(OUT)")
+ifneq ($(words $(RUN)) $(words $(OUT)) $(words $(RECIPE)),1 1 1)
+$(error RUN, OUT and RECIPE have no spaces, got RUN="$(RUN)" OUT="$(OUT)" RECIPE="$(RECIPE)")
 endif
 
 BIN := $(VENV)/bin
@@ -71,7 +71,7 @@ clean: ## remove the synthetic sample and what was trained and exported from it
 # An unfinished run is gone on with; a finished one is left as it is.
 $(RUN)/student.safetensors: | $(TRAIN) $(if $(DATA),,$(SAMPLE)/labels.csv)
 	$(BIN)/python -m distill train $(RECIPE) --data '$(SOURCE)' --out '$(RUN)' --budget '$(BUDGET)' --resume \
-	  $(if $(PAIR),--pair $(PAIR)) $(if $(WEIGHTS),--weights-dir '$(WEIGHTS)') $(if $(TIME),--time-budget $(TIME))
+	  $(if $(PAIR),--pair '$(PAIR)') $(if $(WEIGHTS),--weights-dir '$(WEIGHTS)') $(if $(TIME),--time-budget '$(TIME)')
 	@test -f $@ || { echo "$(RUN) is not finished; the same command goes on."; exit 1; }
 
 $(SAMPLE)/labels.csv: | $(TRAIN)

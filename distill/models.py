@@ -112,20 +112,29 @@ def build_classifier(
     return model
 
 
+def check_architecture(architecture: str) -> None:
+    """Checks a name without building the network.
+
+    Raises:
+        InputError: the name is not one of `architectures()`.
+    """
+    if architecture not in architectures():
+        raise InputError(
+            f"unknown architecture '{architecture}': expected a torchvision classifier with a "
+            f"convolutional last map, one of: {', '.join(architectures())}."
+        )
+
+
 def build_network(architecture: str) -> nn.Module:
     """Builds torchvision's own network of that name with random weights.
 
     Raises:
         InputError: the name is not one of `architectures()`.
     """
-    torchvision = import_torchvision()
-    if architecture not in architectures():
-        raise InputError(
-            f"unknown architecture '{architecture}': expected a torchvision classifier with a "
-            f"convolutional last map, one of: {', '.join(architectures())}."
-        )
+    check_architecture(architecture)
     settings = {"init_weights": True} if architecture.startswith("vgg") else {}
-    return torchvision.models.get_model(architecture, weights=None, **settings)
+    models = import_torchvision().models
+    return models.get_model(architecture, weights=None, **settings)
 
 
 def _trunk(architecture: str, network: nn.Module) -> nn.Module:

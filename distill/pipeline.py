@@ -119,16 +119,36 @@ def start_run(folder: Path, recipe: Recipe, places: Places, context: Context) ->
         InputError: the folder holds an unfinished run and `resume` is not set.
     """
     if any(place.exists() and not place.is_dir() for place in (folder, *folder.parents)):
-        raise InputError(f"{folder}: a file stands in the way of this folder; name another --out.")
+        raise InputError(
+            f"{folder}: a file stands in the way of this folder; name another --out or --teacher."
+        )
     if (folder / STATE_FILE).exists():
         _check_unfinished(folder, recipe, places, context)
         return
+    _check_free(folder, recipe)
     if rank_and_world()[0] == 0:
         folder.mkdir(parents=True, exist_ok=True)
         write_recipe(folder / "recipe.yaml", recipe)
         write_split(folder / "split.json", context.dataset.split, context.dataset.index)
         describe_dataset(folder, context.dataset)
     wait_for_all()
+
+
+def _check_free(folder: Path, recipe: Recipe) -> None:
+    """Refuses a folder whose records are another run's."""
+    for file in (STUDENT_FILE, TEACHER_FILE):
+        if (folder / file).exists():
+            raise InputError(
+                f"{folder} holds a finished run ({file}), whose records would be overwritten. "
+                "Name another folder with --out or --teacher."
+            )
+    begun = folder / "recipe.yaml"
+    if begun.exists() and read_recipe(begun).stages() != recipe.stages():
+        raise InputError(
+            f"{folder} was begun with another recipe, budget, pair or seed (see its recipe.yaml). "
+            "Name another folder with --out or --teacher, or remove this one."
+        )
+    wait_for_all()  # before the first process writes there
 
 
 def _check_unfinished(folder: Path, recipe: Recipe, places: Places, context: Context) -> None:

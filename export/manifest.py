@@ -14,10 +14,10 @@ from export.image_set import ImageSet
 from runtimes.atomic import write_json, write_text
 from runtimes.contract import Contract
 from runtimes.hashes import sha256_of
-from runtimes.integrity import MANIFEST_FILE
+from runtimes.integrity import MANIFEST_FILE, MANIFEST_SCHEMA
 from runtimes.metadata import CONTRACT_FILE
 
-SCHEMA, VERSION = "dermport.manifest", "1.1"
+VERSION = "1.1"
 _PACKAGES = (
     *("torch", "torchvision", "numpy", "pillow", "safetensors"),
     *("onnx", "onnxscript", "onnxruntime", "onnxsim", "coremltools"),
@@ -101,7 +101,7 @@ class Manifest:
     def _write(self, **more: str) -> None:
         used = {entry[key] for entry in self.entries for key in ("calibration", "verification")}
         document = {
-            "schema": SCHEMA,
+            "schema": MANIFEST_SCHEMA,
             "version": VERSION,
             "name": self._contract.name,
             **self._about,
@@ -118,7 +118,7 @@ def _read(folder: Path, student_sha256: str, contract_sha256: str) -> dict[str, 
     try:
         found = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
         same = (
-            (found["schema"], found["version"]) == (SCHEMA, VERSION)
+            (found["schema"], found["version"]) == (MANIFEST_SCHEMA, VERSION)
             and found["student"]["sha256"] == student_sha256
             and found["contract_sha256"] == contract_sha256
         )

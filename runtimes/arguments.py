@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
+_LARGEST_SEED = 2**63 - 1
 _SECONDS_IN = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def seed(text: str) -> int:
-    """Reads a seed: a whole number, 0 or more."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{text}' is no seed; expected a whole number, 0 or more")
+    """Reads a seed: a whole number from 0 to 2^63 - 1."""
+    if not text.isdecimal() or int(text) > _LARGEST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no seed; expected a whole number from 0 to {_LARGEST_SEED}"
+        )
     return int(text)
+
+
+def path(text: str) -> Path:
+    """Reads a path; an empty one, such as an unset variable gives, does not mean this folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty; name a file or folder, or . for here")
+    return Path(text)
 
 
 def seconds(text: str) -> float:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from runtimes.errors import InputError
+
+_STALE_SECONDS = 24 * 3600
 
 
 @contextmanager
@@ -32,6 +36,29 @@ def _named_failures(path: Path) -> Iterator[None]:
         ) from error
 
 
+def check_output(path: Path, suffix: str, *, never_in: Collection[Path] = ()) -> None:
+    """Checks that a result may be written to `path`: it does not stand in the place of other data.
+
+    Args:
+        path: where the user asks for it.
+        suffix: of such results, with the dot; an existing file of another kind is not replaced.
+        never_in: folders whose files are not the user's to replace, such as runs.
+
+    Raises:
+        InputError: the file exists and is not such a result.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder. Name the {suffix} file to write.")
+    if path.exists() and path.suffix.lower() != suffix:
+        raise InputError(
+            f"{path}: this file exists and does not end in {suffix}, so it is not replaced. "
+            f"Name another file, ending in {suffix}."
+        )
+    for folder in never_in:
+        if path.exists() and path.resolve().parent == folder.resolve():
+            raise InputError(f"{path}: it belongs to {folder} and is not replaced. Name another.")
+
+
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, which takes its name when the block ends well.
@@ -45,6 +72,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
         if path.exists() and not path.is_file():
             raise InputError(f"{path} is a folder or a device; name a file to write.")
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
         )
@@ -69,6 +97,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     path = Path(path)
     with _named_failures(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.")) / path.name
         temporary.mkdir()
         try:
@@ -96,6 +125,18 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Replaces `path` by `value` as indented JSON in one step; NaN and infinity are refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _sweep(path: Path) -> None:
+    """Removes what writers of `path` left behind that were killed more than a day ago."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime < _STALE_SECONDS:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 def _flush_to_disk(path: Path) -> None:

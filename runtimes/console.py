@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from runtimes.dependencies import missing_package
-from runtimes.errors import DermportError, MissingDependencyError, ProgramFault
+from runtimes.errors import DermportError, InputError, MissingDependencyError, ProgramFault
 
 _SECONDS_BETWEEN_LINES = 15.0
 
@@ -60,6 +61,9 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
         module.add_arguments(sub)
         sub.set_defaults(run=module.run)
     args = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what a terminal cannot show is no error
     signal.signal(signal.SIGTERM, _interrupt)  # so that what is half-written is tidied up
     try:
         return args.run(args) or 0
@@ -87,6 +91,8 @@ def _meant_for_people(error: Exception) -> DermportError:
     if isinstance(error, ModuleNotFoundError) and (group := missing_package(error.name or "")):
         stage, package = group
         return MissingDependencyError(package, stage)
+    if isinstance(error, OSError) and error.filename is not None:
+        return InputError(f"{error.filename}: {error.strerror}. Check the path.")
     return ProgramFault(
         f"{type(error).__name__}: {error}\nThis is a fault of the program; --debug shows where."
     )
@@ -99,7 +105,8 @@ def say(text: str = "") -> None:
 
 def note(text: str) -> None:
     """Prints one line for the person who waits, to standard error."""
-    print(text, file=sys.stderr, flush=True)
+    with suppress(BrokenPipeError):  # nobody reads on; the work goes on
+        print(text, file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:

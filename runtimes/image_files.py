@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 from runtimes.errors import InputError
 from runtimes.preprocess import SUFFIXES, read_image_file
 
+# Photos that cannot be read here: listed, so that reading one says so, and not passed over.
+_OTHER_PHOTOS = (".heic", ".heif", ".avif", ".tif", ".tiff")
 MAX_MEMBER_BYTES = 1 << 30
 
 
@@ -114,7 +116,7 @@ def read_zip_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 def _is_image(inside: Path | PurePosixPath) -> bool:
     hidden = any(part.startswith((".", "__MACOSX")) for part in inside.parts)
-    return inside.suffix.lower() in SUFFIXES and not hidden
+    return inside.suffix.lower() in (*SUFFIXES, *_OTHER_PHOTOS) and not hidden
 
 
 def _nothing_in(path: Path) -> list[ImageFile]:

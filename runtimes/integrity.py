@@ -8,7 +8,7 @@ from pathlib import Path
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
 
-MANIFEST_FILE = "manifest.json"
+MANIFEST_FILE, MANIFEST_SCHEMA = "manifest.json", "dermport.manifest"
 
 
 def check_unchanged(path: Path) -> None:
@@ -17,7 +17,7 @@ def check_unchanged(path: Path) -> None:
     Some wrong bytes among the weights change the answers and nothing else; only a hash tells.
 
     Raises:
-        InputError: the manifest lists a file of this name with other content.
+        InputError: the manifest lists a file of this name with other content, or is damaged.
     """
     expected = _listed(path)
     if expected is None:
@@ -35,10 +35,22 @@ def check_unchanged(path: Path) -> None:
 
 
 def _listed(path: Path) -> str | None:
-    """Returns the hash that a readable manifest gives for this file name."""
-    try:
-        document = json.loads((path.parent / MANIFEST_FILE).read_text(encoding="utf-8"))
-        hashes = {entry["file"]: str(entry["sha256"]) for entry in document["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+    """Returns the hash that the manifest of this project gives for this file name, if any does."""
+    manifest = path.parent / MANIFEST_FILE
+    if not manifest.exists() or not path.exists():
         return None
-    return hashes.get(path.name)
+    try:
+        document = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{manifest}: it cannot be read ({error}), so {path.name} cannot be compared with it. "
+            "Fetch both again, or export again."
+        ) from error
+    if not isinstance(document, dict) or document.get("schema") != MANIFEST_SCHEMA:
+        return None  # another program's file of that name
+    try:
+        return {entry["file"]: str(entry["sha256"]) for entry in document["files"]}.get(path.name)
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{manifest}: it lacks {error}; fetch it again or export again."
+        ) from error

@@ -10,7 +10,7 @@ SUFFIXES = (".tflite", ".onnx", ".mlpackage")
 
 
 def kind_of(path: Path) -> str:
-    """Returns ".tflite", ".onnx", ".mlpackage", or "run" for a folder with a contract.json.
+    """Returns ".tflite", ".onnx", ".mlpackage", or "run" for a folder with a student.
 
     Raises:
         InputError: missing, or of another kind.
@@ -27,8 +27,12 @@ def kind_of(path: Path) -> str:
             f"{path}: an .mlpackage is a folder, and this is a file. "
             "If it was packed for transport, unpack it first."
         )
-    if path.is_dir() and (path / "contract.json").is_file():
+    if path.is_dir() and (path / "student.safetensors").is_file():
         return "run"
+    if path.is_dir() and (inside := sorted(p.name for s in SUFFIXES for p in path.glob(f"*{s}"))):
+        raise InputError(
+            f"{path}: this is a folder. Name one of the models in it: {', '.join(inside)}."
+        )
     raise InputError(
         f"{path}: this is not a model that can be opened. Expected a file ending in .tflite or "
         ".onnx, an .mlpackage folder, or a run folder with contract.json and student.safetensors."

@@ -11,7 +11,8 @@ examples:
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from runtimes.arguments import path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=float, default=20.0, help="how long each phase is measured")
     add("--device", default="auto", help="auto, cpu or cuda")
     add("--precision", default="auto", help="auto, bf16 or fp32")
-    add("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    add("--json", type=path, metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,12 +33,14 @@ def run(args: argparse.Namespace) -> int:
     from benchmarks.budget import measure_budget
     from distill.device import choose_device, choose_precision
     from distill.recipes import Pair, Recipe, read_budget, read_method
-    from runtimes.atomic import write_json
+    from runtimes.atomic import check_output, write_json
     from runtimes.console import say, table
     from runtimes.errors import InputError
 
     if args.images < 1:
         raise InputError(f"--images is {args.images}, expected 1 or more.")
+    if args.json is not None:
+        check_output(args.json, ".json")
     method = read_method(args.recipe)
     pair = Pair.parse(args.pair) if args.pair else method.pair
     recipe = Recipe(method, read_budget(args.budget), pair)

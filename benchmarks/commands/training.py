@@ -14,7 +14,8 @@ examples:
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from runtimes.arguments import path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--precision", default="auto", help="auto, bf16 or fp32")
     add("--compile", action="store_true", help="compile the loop's networks")
     add("--floor", type=float, default=0.0, help="exit 1 if the loop keeps a smaller share")
-    add("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    add("--json", type=path, metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,10 +39,12 @@ def run(args: argparse.Namespace) -> int:
     from benchmarks.training import measure_training
     from distill.device import choose_device, choose_precision
     from distill.recipes import Pair, read_method
-    from runtimes.atomic import write_json
+    from runtimes.atomic import check_output, write_json
     from runtimes.console import say, table
     from runtimes.errors import GateError
 
+    if args.json is not None:
+        check_output(args.json, ".json")
     method = read_method(args.recipe)
     pair = Pair.parse(args.pair) if args.pair else method.pair
     device = choose_device(args.device)

@@ -17,15 +17,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from pathlib import Path
 
+from runtimes.arguments import path
 from runtimes.console import say, table
 from runtimes.errors import GateError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of the verb."""
-    parser.add_argument("file", type=Path, metavar="FILE.npz", help="golden inputs and outputs")
+    parser.add_argument("file", type=path, metavar="FILE.npz", help="golden inputs and outputs")
     parser.add_argument("--json", action="store_true", help="print the errors as JSON")
 
 

@@ -9,19 +9,20 @@ examples:
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from runtimes.arguments import path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `python -m distill evaluate`."""
     add = parser.add_argument
-    add("run_folder", metavar="RUN", type=Path, help="a finished run")
-    add("--against", type=Path, metavar="RUN", help="also print the paired difference to this run")
+    add("run_folder", metavar="RUN", type=path, help="a finished run")
+    add("--against", type=path, metavar="RUN", help="also print the paired difference to this run")
     add("--side", default="test", choices=("train", "validation", "test"))
     add("--size", type=int, help="edge of the input in pixels (default: the contract's)")
-    add("--data", type=Path, help="where the data set lies now")
+    add("--data", type=path, help="where the data set lies now")
     add("--device", default="auto", help="auto, cpu or cuda")
-    add("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    add("--json", type=path, metavar="FILE", help="also write the figures to this file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,10 +31,13 @@ def run(args: argparse.Namespace) -> int:
     from distill.dataset import open_dataset, to_device
     from distill.device import choose_device
     from distill.provenance import provenance
-    from runtimes.atomic import write_json
+    from runtimes.atomic import check_output, write_json
     from runtimes.console import say, table
 
-    for folder in (args.run_folder, *([args.against] if args.against else [])):
+    runs = (args.run_folder, *([args.against] if args.against else []))
+    if args.json is not None:
+        check_output(args.json, ".json", never_in=runs)
+    for folder in runs:
         read_student(folder)  # a folder that is no run is named before images are decoded
     dataset = open_dataset(args.run_folder, args.data)
     images = to_device(dataset, choose_device(args.device))

@@ -15,9 +15,9 @@ examples:
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtimes.arguments import path, seed
 from runtimes.console import say, table, warn
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _SHOWN = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of the verb."""
-    parser.add_argument("data", type=Path, metavar="DATA", help="the data set")
+    parser.add_argument("data", type=path, metavar="DATA", help="the data set")
     parser.add_argument(
         "--images", default="auto", help="zip or folder in DATA, where there are several"
     )
@@ -41,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", default="lesion", metavar="PROTOCOL", help="lesion (default) or paper"
     )
-    parser.add_argument("--seed", type=int, default=2021, help="of the split (default 2021)")
+    parser.add_argument("--seed", type=seed, default=2021, help="of the split (default 2021)")
     parser.add_argument("--fold", type=int, default=2, help="of the split 'paper' (default 2)")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write them there as JSON")
+    parser.add_argument("--out", type=path, metavar="FILE", help="also write them there as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,9 +57,11 @@ def run(args: argparse.Namespace) -> int:
 
     from distill.index import read_index
     from distill.splits import make_split
-    from runtimes.atomic import write_json
+    from runtimes.atomic import check_output, write_json
     from runtimes.errors import InputError
 
+    if args.out is not None:
+        check_output(args.out, ".json")
     index = read_index(args.data, args.images, skip_unmatched=args.skip_unmatched)
     split: Split | None = None
     fault: InputError | None = None

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from pathlib import Path
 
+from runtimes.arguments import path
 from runtimes.errors import InputError
 
 _FROM_RUN = ("metrics.json", "recipe.yaml", "split.json", "log.jsonl", "curves.png")
@@ -21,10 +21,10 @@ _FROM_ARTIFACTS = ("parity.json", "manifest.json", "contract.json")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `python -m distill record`."""
     add = parser.add_argument
-    add("run_folder", metavar="RUN", type=Path, help="a finished run")
-    add("--teacher", type=Path, help="the teacher's run folder (default RUN/teacher)")
-    add("--artifacts", type=Path, help="its exported files, whose parity is kept too")
-    add("--out", type=Path, required=True, help="folder under results/; replaced as a whole")
+    add("run_folder", metavar="RUN", type=path, help="a finished run")
+    add("--teacher", type=path, help="the teacher's run folder (default RUN/teacher)")
+    add("--artifacts", type=path, help="its exported files, whose parity is kept too")
+    add("--out", type=path, required=True, help="folder under results/; replaced as a whole")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -13,15 +13,15 @@ examples:
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from runtimes.arguments import path
 from runtimes.console import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of the verb."""
     parser.add_argument(
-        "out", type=Path, metavar="OUT", help="folder; an earlier sample there is replaced"
+        "out", type=path, metavar="OUT", help="folder; an earlier sample there is replaced"
     )
     parser.add_argument(
         "--per-class", type=int, default=60, metavar="N", help="mean images a class (default 60)"

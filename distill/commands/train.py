@@ -15,17 +15,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from runtimes.arguments import seconds, seed
+from runtimes.arguments import path, seconds, seed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `python -m distill train`."""
     add = parser.add_argument
     add("recipe", help="a method, a path to its YAML, or 'teacher' to train only the teacher")
-    add("--data", type=Path, required=True, help="a data set in any layout the project reads")
+    add("--data", type=path, required=True, help="a data set in any layout the project reads")
     add("--images", default="auto", help="zip or folder of images, where the data has several")
-    add("--out", type=Path, help="the run's folder (default runs/RECIPE)")
-    add("--teacher", type=Path, help="the teacher's run folder (default OUT/teacher)")
+    add("--out", type=path, help="the run's folder (default runs/RECIPE)")
+    add("--teacher", type=path, help="the teacher's run folder (default OUT/teacher)")
     add(
         "--budget",
         default="auto",
@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--split", default="lesion", choices=("lesion", "paper"), help="split protocol")
     add("--fold", type=int, default=2, help="validation fold of the paper's split, 0 to 4")
     add("--seed", type=seed, default=2021, help="of the split and of training, 0 or more")
-    add("--weights-dir", type=Path, help="folder of ImageNet weights as safetensors")
-    add("--cache-dir", type=Path, default=Path("data/cache"), help="where decoded images go")
+    add("--weights-dir", type=path, help="folder of ImageNet weights as safetensors")
+    add("--cache-dir", type=path, default=Path("data/cache"), help="where decoded images go")
     add("--device", default="auto", help="auto, cpu or cuda")
     add("--precision", default="auto", help="auto, bf16 or fp32")
     add("--compile", action="store_true", help="compile the networks with torch.compile")
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     """Trains what is missing and prints every path written."""
     from distill.dataset import prepare_dataset, to_device
     from distill.device import choose_device, choose_precision
+    from distill.models import check_architecture
     from distill.parallel import first_process_first, process_group
     from distill.pipeline import Places, train_recipe, train_teacher
     from distill.recipes import read_budget, read_method
@@ -64,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     device = choose_device(args.device)
     budget = read_budget(_budget_name(args, device.type))
     recipe = _recipe(args, method, budget)
+    for architecture in (recipe.pair.teacher, recipe.pair.student):
+        check_architecture(architecture)
     places = Places(out, args.teacher or out / "teacher", args.weights_dir, args.resume)
     deadline = Deadline(args.time_budget)
     with process_group(device):

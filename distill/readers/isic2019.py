@@ -115,7 +115,15 @@ def _metadata(data: Path) -> dict[str, dict[str, str]]:
     if not any(data.glob(_METADATA)):
         return {}
     table = read_table(_one(data, _METADATA), ("image", "lesion_id"))
-    return {cells["image"]: cells for _, cells in table.rows}
+    found: dict[str, dict[str, str]] = {}
+    for number, cells in table.rows:
+        if cells["image"] in found:
+            raise InputError(
+                f"{table.path}, line {number}: the image {cells['image']!r} is listed a second "
+                "time. Keep one of the two lines."
+            )
+        found[cells["image"]] = cells
+    return found
 
 
 def _one_hot(row: Labelled, codes: tuple[str, ...]) -> str:

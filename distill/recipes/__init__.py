@@ -138,8 +138,13 @@ class Phase:
     def __post_init__(self) -> None:
         if self.views not in (1, 4):
             raise ValueError(f"views is {self.views}, expected 1 or 4")
-        if self.epochs <= 0 or self.size < 32 or self.batch < 1:
-            raise ValueError("expected epochs > 0, size >= 32 and batch >= 1")
+        limits = (
+            ("epochs", 0 < self.epochs < math.inf, "a positive number"),
+            ("size", self.size >= 32, "32 pixels or more"),
+            ("batch", self.batch >= 1, "1 or more"),
+            ("lr_scale", 0 < self.lr_scale < math.inf, "a positive number"),
+        )
+        _check(self, limits)
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,7 @@ class Stage:
             ("lr", 0 < self.lr < math.inf, "a positive number"),
             ("momentum", 0 <= self.momentum < 1, "0 to below 1"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
+            ("lr_floor", 0 <= self.lr_floor < math.inf, "0 or more"),
             ("warmup", 0 <= self.warmup < 1, "a share of 0 to below 1"),
             ("factor", 0 < self.factor <= 1, "above 0 to 1"),
             ("patience", self.patience >= 0, "0 or more"),
@@ -263,6 +269,13 @@ class Budget:
     head: HeadStage
     student: Stage
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        limits = (
+            ("cache", 8 <= self.cache <= 1024, "8 to 1024 pixels"),
+            ("evaluation_size", 32 <= self.evaluation_size <= 1024, "32 to 1024 pixels"),
+        )
+        _check(self, limits)
 
 
 @dataclass(frozen=True)

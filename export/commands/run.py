@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtimes.arguments import seed
+from runtimes.arguments import path, seed
 
 if TYPE_CHECKING:
     from export.pipeline import Row
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `python -m export run`."""
     add = parser.add_argument
-    add("run_folder", metavar="RUN", type=Path, help="a finished run")
-    add("--out", type=Path, help="artifact folder (default artifacts/ and the run's name)")
+    add("run_folder", metavar="RUN", type=path, help="a finished run")
+    add("--out", type=path, help="artifact folder (default artifacts/ and the run's name)")
     add(
         "--only",
         nargs="+",
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT",
         help="formats or families, for example: tflite:int8 onnx (see `formats`)",
     )
-    add("--data", type=Path, help="where the run's data set lies now")
+    add("--data", type=path, help="where the run's data set lies now")
     add("--calibration-images", type=int, default=256, help="training images: ranges and biases")
     add("--parity-images", type=int, default=256, help="images that files are compared on")
     add("--seed", type=seed, default=0, help="chooses both sets of images")

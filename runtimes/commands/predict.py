@@ -22,7 +22,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtimes.atomic import replacing_file
+from runtimes.arguments import path
+from runtimes.atomic import check_output, replacing_file
 from runtimes.console import note, progress, say, warn
 from runtimes.errors import InputError
 
@@ -36,13 +37,13 @@ _OTHER_COLUMNS = ("diagnosis", "unknown", "is_unknown", "milliseconds")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of the verb."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help=".tflite, .onnx or .mlpackage")
+    parser.add_argument("model", metavar="MODEL", type=path, help=".tflite, .onnx or .mlpackage")
     parser.add_argument(
-        "inputs", metavar="INPUT", type=Path, nargs="+", help="an image, a folder or a zip"
+        "inputs", metavar="INPUT", type=path, nargs="+", help="an image, a folder or a zip"
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path,
         default=Path("predictions.csv"),
         help="the CSV file to write (default: %(default)s)",
     )
@@ -59,8 +60,7 @@ def run(args: argparse.Namespace) -> None:
     from runtimes.image_files import list_images
     from runtimes.session import open_model
 
-    if args.out.is_dir():
-        raise InputError(f"{args.out}: this is a folder. Name the CSV file to write with --out.")
+    check_output(args.out, ".csv")
     images = list_images(args.inputs)
     _refuse_to_overwrite(args.out, [args.model, *args.inputs])
     session = open_model(args.model, args.threads)
@@ -83,8 +83,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _refuse_to_overwrite(out: Path, read: list[Path]) -> None:
-    for path in read:
-        if out.exists() and Path(path).exists() and out.samefile(path):
+    for used in read:
+        if out.exists() and used.exists() and out.samefile(used):
             raise InputError(
                 f"{out}: the CSV file would replace something that is read. Name another --out."
             )

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtimes.arguments import path
 from runtimes.console import say, table
 
 if TYPE_CHECKING:
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments of the verb."""
     parser.add_argument(
-        "model", metavar="MODEL", type=Path, help=".tflite, .onnx, .mlpackage or run folder"
+        "model", metavar="MODEL", type=path, help=".tflite, .onnx, .mlpackage or run folder"
     )
     parser.add_argument("--json", action="store_true", help="print the contract as JSON")
 
 
 def run(args: argparse.Namespace) -> None:
     """Prints the contract."""
+    from runtimes.integrity import check_unchanged
     from runtimes.metadata import read_contract
 
+    check_unchanged(args.model)
     contract = read_contract(args.model)
     say(contract.to_json().rstrip("\n") if args.json else "\n".join(_lines(contract)))
 

@@ -177,6 +177,26 @@ def test_a_name_that_no_file_could_have_is_refused_before_training(
     assert not (tmp_path / "my run").exists()
 
 
+def test_the_records_of_a_finished_teacher_are_not_overwritten(
+    finished: Path, sample: Path
+) -> None:
+    teacher = finished / "run" / "teacher"
+    before = (teacher / "recipe.yaml").read_bytes()
+    done = _train(finished, sample, "--out", str(teacher), recipe="no_kd")
+    assert done.returncode == 2
+    assert "teacher.safetensors" in done.stderr
+    assert (teacher / "recipe.yaml").read_bytes() == before
+
+
+def test_an_unknown_student_is_named_before_the_teacher_is_trained(
+    sample: Path, tmp_path: Path
+) -> None:
+    done = _train(tmp_path, sample, "--pair", "resnet18:nonsense")
+    assert done.returncode == 2
+    assert "'nonsense'" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_file_in_the_way_of_the_run_is_an_input_error(sample: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     done = _train(tmp_path, sample, "--out", str(tmp_path / "file" / "run"), recipe="no_kd")

@@ -70,6 +70,12 @@ def test_official_download_is_read_with_its_metadata(tmp_path: Path) -> None:
     assert not index.synthetic
 
 
+def test_an_image_twice_in_the_metadata_is_refused(tmp_path: Path) -> None:
+    metadata = "a,55,,HAM_0000001,\nb,,,,\nc,,,,\na,55,,HAM_0000002,\n"
+    with pytest.raises(InputError, match=r"Metadata\.csv, line 5: the image 'a'.*second time"):
+        read_index(official(tmp_path, THREE, metadata, "a b c"))
+
+
 def test_official_images_may_stay_in_their_zip(tmp_path: Path) -> None:
     official(tmp_path, THREE)
     (tmp_path / "ISIC_2019_Training_Input" / "LICENSE.txt").unlink()

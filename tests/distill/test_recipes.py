@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from distill.recipes import (
+    Phase,
     Recipe,
     names,
     read_budget,
@@ -82,3 +85,17 @@ def test_wrong_settings_are_errors(change: tuple[str, str], message: str, tmp_pa
 def test_unknown_recipe_lists_those_that_ship() -> None:
     with pytest.raises(InputError, match=r"ssdkd.*ssd_kd"):
         read_method("ssdkd")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("epochs", math.nan), ("epochs", math.inf), ("lr_scale", -1.0), ("size", 8)]
+)
+def test_a_phase_with_a_value_that_could_only_fail_late_is_refused(key: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{key} is"):
+        Phase(**{"epochs": 1.0, "size": 96, "batch": 32, key: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("key", "value"), [("cache", -5), ("evaluation_size", 0)])
+def test_a_budget_with_an_impossible_size_is_refused(key: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"{key} is {value}"):
+        replace(read_budget("cpu"), **{key: value})

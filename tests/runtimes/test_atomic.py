@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from runtimes.atomic import replacing_file, replacing_folder, write_json, write_text
+from runtimes.atomic import (
+    check_output,
+    replacing_file,
+    replacing_folder,
+    write_json,
+    write_text,
+)
 from runtimes.errors import InputError
 
 
@@ -104,3 +110,29 @@ def test_a_path_through_a_file_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="cannot write"):
         write_text(tmp_path / "file" / "inside.json", "x")
+
+
+def test_a_result_does_not_replace_a_file_of_another_kind(tmp_path: Path) -> None:
+    labels, run = tmp_path / "labels.csv", tmp_path / "run"
+    labels.write_text("image,diagnosis")
+    run.mkdir()
+    (run / "contract.json").write_text("{}")
+    with pytest.raises(InputError, match=r"labels\.csv.*does not end in \.json"):
+        check_output(labels, ".json")
+    with pytest.raises(InputError, match="belongs to"):
+        check_output(run / "contract.json", ".json", never_in=[run])
+    check_output(tmp_path / "new.json", ".json", never_in=[run])
+    check_output(run / "contract.json", ".json")
+
+
+def test_what_killed_writers_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    old, young = tmp_path / ".a.onnx.abcdefgh.onnx", tmp_path / ".a.onnx.ijklmnop.onnx"
+    other, folder = tmp_path / ".b.onnx.abcdefgh.onnx", tmp_path / ".a.onnx.qrstuvwx"
+    folder.mkdir()
+    for path in (old, young, other):
+        path.touch()
+    for path in (old, other, folder):
+        os.utime(path, (time.time() - 90_000,) * 2)
+    with replacing_file(tmp_path / "a.onnx") as temporary:
+        temporary.write_text("new")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.onnx", young.name, other.name}

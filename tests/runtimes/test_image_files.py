@@ -97,3 +97,10 @@ def test_missing_and_empty_places_are_named(tmp_path: Path) -> None:
         list_images([tmp_path])
     with pytest.raises(InputError, match="no image was named"):
         list_images([])
+
+
+def test_a_photo_that_cannot_be_read_here_is_listed_and_not_passed_over(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.HEIC", "c.tif", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    names = [Path(image.name).name for image in list_images([tmp_path])]
+    assert names == ["a.jpg", "b.HEIC", "c.tif"]

@@ -10,7 +10,7 @@ import pytest
 
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
-from runtimes.integrity import MANIFEST_FILE
+from runtimes.integrity import MANIFEST_FILE, MANIFEST_SCHEMA
 from runtimes.session import open_model
 
 from .conftest import Tiny
@@ -24,7 +24,10 @@ def beside_its_manifest(request: pytest.FixtureRequest, tiny: Tiny, tmp_path: Pa
         shutil.copytree(source, path)
     else:
         shutil.copyfile(source, path)
-    document = {"files": [{"file": path.name, "sha256": sha256_of(path)}]}
+    document = {
+        "schema": MANIFEST_SCHEMA,
+        "files": [{"file": path.name, "sha256": sha256_of(path)}],
+    }
     (tmp_path / MANIFEST_FILE).write_text(json.dumps(document))
     return path
 
@@ -43,10 +46,18 @@ def test_one_flipped_bit_among_the_weights_is_noticed(beside_its_manifest: Path)
         open_model(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"files": 3}', '{"files": [{"file": "tiny.onnx"}]}'])
-def test_a_manifest_that_says_nothing_of_the_file_hinders_nobody(
+@pytest.mark.parametrize("text", ["[]", "{}", '{"files": 3}', '{"name": "a web application"}'])
+def test_another_programs_manifest_hinders_nobody(text: str, tiny: Tiny, tmp_path: Path) -> None:
+    shutil.copyfile(tiny.onnx, tmp_path / tiny.onnx.name)
+    (tmp_path / MANIFEST_FILE).write_text(text)
+    assert open_model(tmp_path / tiny.onnx.name).contract is not None
+
+
+@pytest.mark.parametrize("text", ["", "{", f'{{"schema": "{MANIFEST_SCHEMA}", "files": [{{}}]}}'])
+def test_a_damaged_manifest_does_not_switch_the_check_off(
     text: str, tiny: Tiny, tmp_path: Path
 ) -> None:
     shutil.copyfile(tiny.onnx, tmp_path / tiny.onnx.name)
     (tmp_path / MANIFEST_FILE).write_text(text)
-    assert open_model(tmp_path / tiny.onnx.name).contract is not None
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        open_model(tmp_path / tiny.onnx.name)

@@ -199,7 +199,9 @@ def test_paths_that_are_no_models_say_what_would_be(tmp_path: Path) -> None:
         open_model(tmp_path / "a.mlpackage")
     with pytest.raises(InputError, match="run folder"):
         open_model(tmp_path)
-    (tmp_path / "contract.json").write_text("{}")
+    with pytest.raises(InputError, match=r"one of the models in it: a\.mlpackage"):
+        open_model(tmp_path)
+    (tmp_path / "student.safetensors").write_bytes(b"")
     with pytest.raises(InputError, match="Export it first"):
         open_model(tmp_path)
 
