@@ -197,8 +197,9 @@ def test_paths_that_are_no_models_say_what_would_be(tmp_path: Path) -> None:
     (tmp_path / "a.mlpackage").write_bytes(b"PK\x03\x04")
     with pytest.raises(InputError, match="unpack"):
         open_model(tmp_path / "a.mlpackage")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="run folder"):
-        open_model(tmp_path)
+        open_model(tmp_path / "empty")
     with pytest.raises(InputError, match=r"one of the models in it: a\.mlpackage"):
         open_model(tmp_path)
     (tmp_path / "student.safetensors").write_bytes(b"")
