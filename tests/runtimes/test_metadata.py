@@ -143,6 +143,7 @@ def test_a_run_folder_keeps_its_contract_beside_the_weights(
     tmp_path: Path, contract: Contract
 ) -> None:
     (tmp_path / "contract.json").write_text(contract.to_json(), encoding="utf-8")
+    (tmp_path / "student.safetensors").write_bytes(b"weights")
     assert read_contract(tmp_path) == contract
     with pytest.raises(InputError, match="run folder"):
         embed_contract(tmp_path, contract)
