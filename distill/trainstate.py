@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from distill.checkpoint import header_json, load_tensors, save_tensors, weights_sha256
+from distill.optimizer import optimizer_tensors, restore_optimizer
 from distill.recipes import Stage
 from distill.schedule import Epoch, LearningRate
 from distill.settings import plain
@@ -86,12 +87,9 @@ def save_state(
     settings: str,
     state: TrainState,
 ) -> None:
-    """Writes weights, momentum and state in one step."""
+    """Writes weights, the optimizer's and all other state in one step."""
     tensors = {f"task.{key}": value for key, value in task.state_dict().items()}
-    for number, parameter in enumerate(_parameters(optimizer)):
-        momentum = optimizer.state[parameter].get("momentum_buffer")
-        if momentum is not None:
-            tensors[f"momentum.{number}"] = momentum
+    tensors |= {f"optimizer.{key}": value for key, value in optimizer_tensors(optimizer).items()}
     tensors |= {f"best.{key}": value for key, value in state.best_weights.items()}
     tensors |= {f"sum.{key}": value for key, value in state.sums.items()}
     about = {
@@ -130,16 +128,12 @@ def load_state(
             "precision). Resume with the recipe, budget, pair, --teacher and --precision that the "
             "run began with, or choose another --out."
         )
-    parts: dict[str, dict[str, Tensor]] = {"task": {}, "momentum": {}, "best": {}, "sum": {}}
+    parts: dict[str, dict[str, Tensor]] = {"task": {}, "optimizer": {}, "best": {}, "sum": {}}
     for key, value in tensors.items():
         kind, _, name = key.partition(".")
         parts[kind][name] = value
     task.load_state_dict(parts["task"])
-    for number, parameter in enumerate(_parameters(optimizer)):
-        momentum = parts["momentum"].get(str(number))
-        if momentum is not None:
-            same_layout = torch.empty_like(parameter).copy_(momentum)
-            optimizer.state[parameter]["momentum_buffer"] = same_layout
+    restore_optimizer(optimizer, parts["optimizer"])
     rate.restore(about["rate"])
     device = next(task.parameters()).device
     return TrainState(
@@ -152,10 +146,6 @@ def load_state(
         sums={key: parts["sum"][key].to(device) for key in about["counts"]},
         counts=about["counts"],
     )
-
-
-def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    return [value for group in optimizer.param_groups for value in group["params"]]
 
 
 def settings_of(task: nn.Module, stage: Stage, precision: torch.dtype) -> str:

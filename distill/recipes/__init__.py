@@ -23,6 +23,7 @@ TERMS: dict[str, tuple[str, ...]] = {
     "drkd": (),
     "crkd": (),
 }
+OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("plateau", "cosine", "steps")
 SELECTIONS = ("weighted_loss", "balanced_accuracy", "accuracy")
 CLASS_WEIGHTS = ("inverse", "square-root", "equal")
@@ -149,14 +150,15 @@ class Phase:
 
 @dataclass(frozen=True)
 class Stage:
-    """How one network is trained: phases and optimizer (SGD with momentum).
+    """How one network is trained: phases, optimizer and schedule.
 
     Attributes:
         phases: stretches of training, one after another.
         lr: largest learning rate.
         weights: "imagenet", "random", or the name of a weights file without its ending.
+        optimizer: "sgd" with momentum (the paper's) or "adamw".
         momentum: of SGD.
-        weight_decay: of SGD.
+        weight_decay: of the optimizer; decoupled in "adamw".
         schedule: "plateau" (times `factor` when the validation loss rests for `patience` epochs),
             "cosine" to 0 in each phase, or "steps" (times `factor` at the epochs of `milestones`).
         warmup: share of a phase's steps over which "cosine" rises from a tenth.
@@ -174,6 +176,7 @@ class Stage:
     phases: tuple[Phase, ...]
     lr: float
     weights: str = "imagenet"
+    optimizer: str = "sgd"
     momentum: float = 0.9
     weight_decay: float = 1e-3
     schedule: str = "plateau"
@@ -189,6 +192,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         for key, options in (
+            ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),
             ("select", SELECTIONS),
             ("class_weights", CLASS_WEIGHTS),

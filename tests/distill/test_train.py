@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,23 +19,35 @@ from distill.schedule import LearningRate, plan_epochs
 from runtimes.errors import InputError
 
 
+STAGES = {
+    "sgd": STAGE,
+    "adamw": replace(STAGE, optimizer="adamw", lr=0.003, weight_decay=0.05, grad_clip=1.0),
+}
+
+
 @pytest.fixture(scope="module")
 def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
-    folder = tmp_path_factory.mktemp("whole")
-    return train_tiny(dataset, folder), folder
+    folders = {name: tmp_path_factory.mktemp(name) for name in STAGES}
+    return {
+        name: (train_tiny(dataset, folders[name], stage=stage), folders[name])
+        for name, stage in STAGES.items()
+    }
 
 
+@pytest.mark.parametrize("optimizer", STAGES)
 @pytest.mark.parametrize("stops", [(1,), (13,), (26,), (9, 1, 12)])
 def test_a_stopped_run_goes_on_to_the_same_bits(
     stops: tuple[int, ...],
+    optimizer: str,
     whole,  # type: ignore[no-untyped-def]
     dataset: Dataset,
     tmp_path: Path,
 ) -> None:
+    stage = STAGES[optimizer]
     for steps in stops:
-        assert train_tiny(dataset, tmp_path, stop_after=steps) is None
-    task = train_tiny(dataset, tmp_path)
-    expected, folder = whole
+        assert train_tiny(dataset, tmp_path, stop_after=steps, stage=stage) is None
+    task = train_tiny(dataset, tmp_path, stage=stage)
+    expected, folder = whole[optimizer]
     for key, value in expected.state_dict().items():
         assert torch.equal(task.state_dict()[key], value), key
     drop = {"seconds", "stage"}  # the clock and the name of the folder
@@ -45,8 +58,9 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert rows == expected_rows
 
 
-def test_training_lowers_the_loss(whole) -> None:  # type: ignore[no-untyped-def]
-    rows = read_log(whole[1] / "log.jsonl")
+@pytest.mark.parametrize("optimizer", STAGES)
+def test_training_lowers_the_loss(optimizer: str, whole) -> None:  # type: ignore[no-untyped-def]
+    rows = read_log(whole[optimizer][1] / "log.jsonl")
     assert rows[1]["loss"] < rows[0]["loss"]
 
 
