@@ -23,7 +23,19 @@ CACHE_FOLDER = Path("data/cache")
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images with their classes and lesions, divided into sides."""
+    """Images with their classes and lesions, divided into sides.
+
+    Attributes:
+        index: the whole data set.
+        split: its three sides.
+        cache: its decoded images.
+        source: where it lies.
+        images: which of its image folders or zips was read.
+        skip_unmatched: whether labels without an image were left out.
+        cache_folder: where decoded images go.
+        per_class: at most this many images of each class on the training side, drawn with the
+            split's seed; all by default.
+    """
 
     index: Index
     split: Split
@@ -32,6 +44,7 @@ class Dataset:
     images: str
     skip_unmatched: bool = False
     cache_folder: Path = CACHE_FOLDER
+    per_class: int | None = None
 
     def rows(self, side: str) -> np.ndarray:
         """Cache rows (int64) of "train", "validation" or "test"."""
@@ -58,7 +71,19 @@ class Dataset:
 
     def _readable(self, side: str) -> tuple[str, ...]:
         skipped = set(self.cache.skipped)
-        return tuple(image for image in self.split.side(side) if image not in skipped)
+        found = tuple(image for image in self.split.side(side) if image not in skipped)
+        return self._drawn(found) if side == "train" and self.per_class is not None else found
+
+    def _drawn(self, images: tuple[str, ...]) -> tuple[str, ...]:
+        label = {record.image: record.label for record in self.index.records}
+        order = np.random.Generator(np.random.PCG64([self.split.seed])).permutation(len(images))
+        drawn, left = set(), [self.per_class] * len(self.index.classes)
+        for position in order:
+            image = images[position]
+            if left[label[image]]:
+                drawn.add(image)
+                left[label[image]] -= 1
+        return tuple(image for image in images if image in drawn)
 
 
 @dataclass(frozen=True)
@@ -84,6 +109,7 @@ def prepare_dataset(
     cache_folder: Path = CACHE_FOLDER,
     skip_unreadable: bool = False,
     skip_unmatched: bool = False,
+    per_class: int | None = None,
 ) -> Dataset:
     """Reads, splits and decodes a data set; the cache is built once and found again later.
 
@@ -98,7 +124,9 @@ def prepare_dataset(
         cache_size,
         skip_unreadable=skip_unreadable,
     )
-    return Dataset(index, split, cache, Path(data), images, skip_unmatched, cache_folder)
+    return Dataset(
+        index, split, cache, Path(data), images, skip_unmatched, cache_folder, per_class
+    )
 
 
 def describe_dataset(run: Path, dataset: Dataset) -> None:
@@ -111,6 +139,7 @@ def describe_dataset(run: Path, dataset: Dataset) -> None:
         "index_sha256": dataset.index.sha256,
         "skipped": list(dataset.cache.skipped),
         "skip_unmatched": dataset.skip_unmatched,
+        "images_per_class": dataset.per_class,
     }
     write_json(run / "data.json", about)
 
@@ -133,6 +162,7 @@ def open_dataset(run: Path, data: Path | None = None) -> Dataset:
         known, skipped = about["index_sha256"], about["skipped"]
         unmatched = bool(about.get("skip_unmatched", False))
         folder = Path(about["cache_folder"])
+        per_class = about.get("images_per_class")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{about_path} does not say which data set the run used ({error}). "
@@ -147,7 +177,8 @@ def open_dataset(run: Path, data: Path | None = None) -> Dataset:
     cache = build_cache(
         index, _cache_path(folder, index, size), size, skip_unreadable=bool(skipped)
     )
-    return Dataset(index, read_split(run / "split.json"), cache, where, images, unmatched, folder)
+    split = read_split(run / "split.json")
+    return Dataset(index, split, cache, where, images, unmatched, folder, per_class)
 
 
 def to_device(dataset: Dataset, device: torch.device) -> DeviceImages:

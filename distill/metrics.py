@@ -99,6 +99,56 @@ def evaluate(
     Raises:
         InputError: shapes differ, no image, a probability outside 0 to 1, an unknown class.
     """
+    found = resample(probabilities, target, groups, classes, replicates, seed)
+    target = np.asarray(target)
+    whole, drawn = found.whole, found.drawn
+    per_class = {
+        code: ClassMetrics(
+            images=int((target == k).sum()),
+            **{name: _estimate(whole[name][k], drawn[name][:, k]) for name in PER_CLASS},
+        )
+        for k, code in enumerate(classes)
+    }
+    return Metrics(
+        images=len(target),
+        lesions=found.lesions,
+        replicates=replicates,
+        seed=seed,
+        per_class=per_class,
+        confusion=found.confusion,
+        **{name: _estimate(whole[name], drawn[name]) for name in SCALARS},
+    )
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A classifier's metrics on all images and on the same resamples of lesions as any other's.
+
+    Attributes:
+        whole: metric to its value on all images, 0-dim, or (K,) for those of each class.
+        drawn: metric to its values on R resamples, (R,) or (R, K).
+        confusion: on all images; rows are the true class.
+        lesions: how many there are.
+    """
+
+    whole: dict[str, np.ndarray]
+    drawn: dict[str, np.ndarray]
+    confusion: tuple[tuple[int, ...], ...]
+    lesions: int
+
+
+def resample(
+    probabilities: np.ndarray,
+    target: np.ndarray,
+    groups: Sequence[Hashable],
+    classes: Sequence[str],
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Resampled:
+    """Measures a classifier on all images and on resampled lesions; see `evaluate`.
+
+    Two classifiers on the same images with the same seed see the same resamples, in order.
+    """
     probabilities, target = _checked(probabilities, target, groups, classes, replicates)
     members = _members(groups)
     measured = weighted_scores(probabilities, target, np.ones((1, len(target))))
@@ -106,25 +156,41 @@ def evaluate(
         weighted_scores(probabilities, target, weights)
         for weights in _resamples(members, replicates, seed)
     )
-    per_class = {
-        code: ClassMetrics(
-            images=int((target == k).sum()),
-            **{
-                name: _estimate(getattr(measured, name)[0, k], drawn[name][:, k])
-                for name in PER_CLASS
-            },
-        )
-        for k, code in enumerate(classes)
-    }
-    return Metrics(
-        images=len(target),
-        lesions=int(members.max()) + 1,
-        replicates=replicates,
-        seed=seed,
-        per_class=per_class,
+    return Resampled(
+        whole={name: getattr(measured, name)[0] for name in SCALARS + PER_CLASS},
+        drawn=drawn,
         confusion=tuple(tuple(int(cell) for cell in row) for row in measured.confusion[0]),
-        **{name: _estimate(getattr(measured, name)[0], drawn[name]) for name in SCALARS},
+        lesions=int(members.max()) + 1,
     )
+
+
+def mean_estimates(runs: Sequence[Resampled]) -> dict[str, Estimate]:
+    """Returns the scalar metrics, averaged over runs; the interval is over lesions alone."""
+    return {
+        name: _estimate(
+            np.mean([run.whole[name] for run in runs]),
+            np.mean([run.drawn[name] for run in runs], axis=0),
+        )
+        for name in SCALARS
+    }
+
+
+def mean_differences(
+    first: Sequence[Resampled], second: Sequence[Resampled]
+) -> dict[str, Estimate]:
+    """Returns second minus first of the scalar metrics, each averaged over its runs.
+
+    Paired over lesions: all runs saw the same resamples.
+    """
+    return {
+        name: _estimate(
+            np.mean([run.whole[name] for run in second])
+            - np.mean([run.whole[name] for run in first]),
+            np.mean([run.drawn[name] for run in second], axis=0)
+            - np.mean([run.drawn[name] for run in first], axis=0),
+        )
+        for name in SCALARS
+    }
 
 
 def paired_difference(
@@ -156,27 +222,14 @@ def paired_difference(
     Raises:
         InputError: as `evaluate`.
     """
-    first, target = _checked(first, target, groups, classes, replicates)
-    second, target = _checked(second, target, groups, classes, replicates)
-    whole = np.ones((1, len(target)))
-    before, after = (weighted_scores(p, target, whole) for p in (first, second))
-    members = _members(groups)
-    pairs = [
-        (weighted_scores(first, target, weights), weighted_scores(second, target, weights))
-        for weights in _resamples(members, replicates, seed)
-    ]
-    drawn_before, drawn_after = _join(a for a, _ in pairs), _join(b for _, b in pairs)
-    differences = {
-        name: _estimate(
-            (getattr(after, name) - getattr(before, name))[0],
-            drawn_after[name] - drawn_before[name],
-        )
-        for name in SCALARS
-    }
-    sensitivity = drawn_after["sensitivity"] - drawn_before["sensitivity"]
+    before, after = (
+        resample(p, target, groups, classes, replicates, seed) for p in (first, second)
+    )
+    differences = mean_differences([before], [after])
+    values = after.whole["sensitivity"] - before.whole["sensitivity"]
+    drawn = after.drawn["sensitivity"] - before.drawn["sensitivity"]
     for k, code in enumerate(classes):
-        value = (after.sensitivity - before.sensitivity)[0, k]
-        differences[f"sensitivity {code}"] = _estimate(value, sensitivity[:, k])
+        differences[f"sensitivity {code}"] = _estimate(values[k], drawn[:, k])
     return differences
 
 
@@ -243,7 +296,7 @@ def _join(parts: Iterator[Scores]) -> dict[str, np.ndarray]:
     return {name: np.concatenate(values) for name, values in collected.items()}
 
 
-def _estimate(value: float, drawn: np.ndarray) -> Estimate:
+def _estimate(value: float | np.ndarray, drawn: np.ndarray) -> Estimate:
     defined = drawn[~np.isnan(drawn)]
     if np.isnan(value) or not len(defined):
         return Estimate(None, None, None)

@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--pair", metavar="TEACHER:STUDENT", help="torchvision names instead of the recipe's")
     add("--split", default="lesion", choices=("lesion", "paper"), help="split protocol")
     add("--fold", type=int, default=2, help="validation fold of the paper's split, 0 to 4")
-    add("--seed", type=seed, default=2021, help="of the split and of training, 0 or more")
+    add("--seed", type=seed, default=2021, help="of training, 0 or more")
+    add("--split-seed", type=seed, help="of the split (default: --seed)")
     add("--weights-dir", type=path, help="folder of ImageNet weights as safetensors")
     add("--cache-dir", type=path, default=Path("data/cache"), help="where decoded images go")
     add("--device", default="auto", help="auto, cpu or cuda")
@@ -76,11 +77,12 @@ def run(args: argparse.Namespace) -> int:
             budget.cache,
             images=args.images,
             protocol=args.split,
-            seed=args.seed,
+            seed=args.seed if args.split_seed is None else args.split_seed,
             fold=args.fold,
             cache_folder=args.cache_dir,
             skip_unreadable=args.skip_unreadable,
             skip_unmatched=args.skip_unmatched,
+            per_class=budget.images_per_class,
         )
         for warning in dataset.index.warnings:
             note(warning)
@@ -109,7 +111,7 @@ def _recipe(args: argparse.Namespace, method, budget):  # type: ignore[no-untype
     from distill.recipes import Pair, Recipe
 
     pair = Pair.parse(args.pair) if args.pair is not None else method.pair
-    return Recipe(method, budget, pair, args.seed, args.split, args.fold)
+    return Recipe(method, budget, pair, args.seed, args.split, args.fold, args.split_seed)
 
 
 def _budget_name(args: argparse.Namespace, device: str) -> str:

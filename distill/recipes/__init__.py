@@ -263,6 +263,7 @@ class Budget:
         head: stage of the teacher's projection head.
         student: stage of the student.
         augmentation: what changes between views; the paper's set by default.
+        images_per_class: at most this many training images of each class; all by default.
     """
 
     name: str
@@ -273,18 +274,34 @@ class Budget:
     head: HeadStage
     student: Stage
     augmentation: Augmentation = field(default_factory=Augmentation)
+    images_per_class: int | None = None
 
     def __post_init__(self) -> None:
         limits = (
             ("cache", 8 <= self.cache <= 1024, "8 to 1024 pixels"),
             ("evaluation_size", 32 <= self.evaluation_size <= 1024, "32 to 1024 pixels"),
+            (
+                "images_per_class",
+                self.images_per_class is None or self.images_per_class >= 2,
+                "2 or more",
+            ),
         )
         _check(self, limits)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a run, as it is written to `recipe.yaml` in its folder."""
+    """Everything that decides a run, as it is written to `recipe.yaml` in its folder.
+
+    Attributes:
+        method: the terms.
+        budget: how much is trained.
+        pair: the networks.
+        seed: of training, and of the split where `split_seed` is None.
+        split: protocol.
+        fold: validation fold of the paper's protocol.
+        split_seed: of the split and of the images drawn from it.
+    """
 
     method: Method
     budget: Budget
@@ -292,6 +309,7 @@ class Recipe:
     seed: int = 2021
     split: str = "lesion"
     fold: int = 2
+    split_seed: int | None = None
 
     def stages(self) -> dict[str, object]:
         """What decides the weights: all but names, costs and descriptions."""
