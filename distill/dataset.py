@@ -124,9 +124,7 @@ def prepare_dataset(
         cache_size,
         skip_unreadable=skip_unreadable,
     )
-    return Dataset(
-        index, split, cache, Path(data), images, skip_unmatched, cache_folder, per_class
-    )
+    return Dataset(index, split, cache, Path(data), images, skip_unmatched, cache_folder, per_class)
 
 
 def describe_dataset(run: Path, dataset: Dataset) -> None:

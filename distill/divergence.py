@@ -8,6 +8,10 @@ from torch import Tensor, nn
 from runtimes.errors import InputError
 
 
+class DivergedError(InputError):
+    """A training whose loss or weights are no longer finite."""
+
+
 class DivergenceWatch:
     """Remembers the terms of the steps since the last look, on the device they were computed on."""
 
@@ -22,7 +26,7 @@ class DivergenceWatch:
         """Looks at all steps since the last look, and at the weights that they led to.
 
         Raises:
-            InputError: names the first step, the term and the learning rate that broke it.
+            DivergedError: names the first step, the term and the learning rate that broke it.
         """
         steps, self._steps = self._steps, []
         if not steps:
@@ -34,9 +38,11 @@ class DivergenceWatch:
         for step, lr, terms in steps:
             broken = [name for name, value in terms.items() if not bool(torch.isfinite(value))]
             if broken:
-                raise InputError(_told(place, f"{', '.join(broken)} is not finite", step, lr))
+                raise DivergedError(_told(place, f"{', '.join(broken)} is not finite", step, lr))
         step, lr, _ = steps[-1]
-        raise InputError(_told(place, "the weights are not finite after the gradients", step, lr))
+        raise DivergedError(
+            _told(place, "the weights are not finite after the gradients", step, lr)
+        )
 
 
 def _told(place: str, what: str, step: int, lr: float) -> str:

@@ -78,7 +78,7 @@ def evaluate_classifier(model: Classifier, context: Context, size: int) -> Evalu
 def finish_teacher(
     model: Classifier, recipe: Recipe, context: Context, folder: Path, source: str
 ) -> None:
-    """Writes teacher.safetensors, metrics.json and curves.png into the teacher's folder."""
+    """Writes teacher.safetensors, logits, metrics.json and curves.png into the teacher's folder."""
     size = recipe.budget.teacher.phases[-1].size
     found = evaluate_classifier(model, context, size)
     if rank_and_world()[0] != 0:
@@ -86,7 +86,8 @@ def finish_teacher(
     _write_metrics(folder, found, recipe, context, source, size)
     draw_curves(folder / "log.jsonl", folder / "curves.png")
     header = {"size": str(size), "split_sha256": context.dataset.split.sha256}
-    save_classifier(folder / TEACHER_FILE, model, **header)  # last: it marks the end
+    save_classifier(folder / TEACHER_FILE, model, **header)  # it marks the end
+    keep_logits(folder / TEACHER_FILE, context.dataset, size, found.logits)
     _report(folder, model.architecture, found, TEACHER_FILE)
 
 

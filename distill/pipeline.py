@@ -59,13 +59,20 @@ def train_recipe(recipe: Recipe, places: Places, context: Context) -> None:
     """
     teacher = None
     if recipe.method.needs_teacher:
-        model, size = train_teacher(recipe, places, context)
-        head = None
-        if recipe.method.needs_head:
-            head = trained_head(model, recipe.budget.head, places.teacher, context)
-        device = context.images.device
-        teacher = FrozenTeacher(model, None if head is None else head.to(device), size)
-    _train_student(recipe, places, context, teacher)
+        teacher = open_teacher(recipe, places, context, with_head=recipe.method.needs_head)
+    train_student(recipe, places, context, teacher)
+
+
+def open_teacher(
+    recipe: Recipe, places: Places, context: Context, *, with_head: bool
+) -> FrozenTeacher:
+    """Loads or trains the teacher, and its projection head if asked for."""
+    model, size = train_teacher(recipe, places, context)
+    head = None
+    if with_head:
+        head = trained_head(model, recipe.budget.head, places.teacher, context)
+        head = head.to(context.images.device)
+    return FrozenTeacher(model, head, size)
 
 
 def train_teacher(recipe: Recipe, places: Places, context: Context) -> tuple[Classifier, int]:
@@ -122,10 +129,11 @@ def start_run(folder: Path, recipe: Recipe, places: Places, context: Context) ->
         raise InputError(
             f"{folder}: a file stands in the way of this folder; name another --out or --teacher."
         )
+    _refuse_finished(folder)
     if (folder / STATE_FILE).exists():
         _check_unfinished(folder, recipe, places, context)
         return
-    _check_free(folder, recipe)
+    _refuse_others(folder, recipe)
     if rank_and_world()[0] == 0:
         folder.mkdir(parents=True, exist_ok=True)
         write_recipe(folder / "recipe.yaml", recipe)
@@ -134,14 +142,18 @@ def start_run(folder: Path, recipe: Recipe, places: Places, context: Context) ->
     wait_for_all()
 
 
-def _check_free(folder: Path, recipe: Recipe) -> None:
-    """Refuses a folder whose records are another run's."""
+def _refuse_finished(folder: Path) -> None:
     for file in (STUDENT_FILE, TEACHER_FILE):
         if (folder / file).exists():
             raise InputError(
                 f"{folder} holds a finished run ({file}), whose records would be overwritten. "
-                "Name another folder with --out or --teacher."
+                "Name another folder with --out or --teacher, or export a student with: "
+                f"python -m export run {folder}"
             )
+
+
+def _refuse_others(folder: Path, recipe: Recipe) -> None:
+    """Refuses a folder whose records are another run's."""
     begun = folder / "recipe.yaml"
     if begun.exists() and read_recipe(begun).stages() != recipe.stages():
         raise InputError(
@@ -185,15 +197,11 @@ def class_weight(counts: Sequence[int], kind: str) -> Tensor:
     return torch.ones_like(weights) if kind == "equal" else weights
 
 
-def _train_student(
+def train_student(
     recipe: Recipe, places: Places, context: Context, teacher: FrozenTeacher | None
 ) -> None:
+    """Trains the student into its run folder and finishes it there."""
     folder, stage = places.run, student_stage(recipe)
-    if (folder / STUDENT_FILE).exists():
-        raise InputError(
-            f"{folder} holds a finished run. Choose another --out, or export it with: "
-            f"python -m export run {folder}"
-        )
     start_run(folder, recipe, places, context)
     torch.manual_seed(context.seed)
     classes = len(context.dataset.index.classes)

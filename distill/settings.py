@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -97,4 +98,12 @@ def _convert(hint: Any, value: Any, origin: str, place: str) -> Any:
     if hint in (int, str, bool) and type(value) is hint:
         return value
     wanted = getattr(hint, "__name__", str(hint))
-    raise InputError(f"{origin}: '{place}' is {value!r}, expected {wanted}.")
+    advice = ""
+    if hint is float and isinstance(value, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value):
+        advice = f" YAML reads a number without a point as text; write {_with_point(value)}."
+    raise InputError(f"{origin}: '{place}' is {value!r}, expected {wanted}.{advice}")
+
+
+def _with_point(number: str) -> str:
+    digits, exponent = number.lower().split("e")
+    return f"{digits}.0e{exponent}"

@@ -66,7 +66,8 @@ def test_a_recipe_comes_back_from_disk(tmp_path: Path) -> None:
     [
         (("weight_decay:", "weight_dekay:"), r"unknown key 'teacher.weight_dekay'.*weight_decay"),
         (("schedule: cosine", "schedule: cosinus"), "cosinus.*plateau, cosine, steps"),
-        (("lr: 0.02", "lr: fast"), "'student.lr' is 'fast', expected float"),
+        (("lr: 0.001", "lr: fast"), "'student.lr' is 'fast', expected float"),
+        (("lr: 0.001", "lr: 1e-3"), r"'1e-3'.*expected float.*write 1\.0e-3"),
         (("name: cpu", "{"), "not valid YAML"),
         (("cache: 84", ""), "'cache' is missing"),
         (("views: 4", "views: 3"), "views is 3, expected 1 or 4"),
