@@ -12,6 +12,7 @@ _VERBS = (
     Verb("index", "read and check a data set", "distill.commands.index"),
     Verb("train", "train a student by a recipe", "distill.commands.train"),
     Verb("evaluate", "measure a finished run on a side of its split", "distill.commands.evaluate"),
+    Verb("tables", "train and measure the rows of the paper's tables", "distill.commands.tables"),
     Verb("record", "keep the figures of a finished run as data", "distill.commands.record"),
     Verb("check-losses", "compare the losses with a golden file", "distill.commands.check_losses"),
 )

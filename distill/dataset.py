@@ -72,12 +72,14 @@ class Dataset:
     def _readable(self, side: str) -> tuple[str, ...]:
         skipped = set(self.cache.skipped)
         found = tuple(image for image in self.split.side(side) if image not in skipped)
-        return self._drawn(found) if side == "train" and self.per_class is not None else found
+        if side != "train" or self.per_class is None:
+            return found
+        return self._drawn(found, self.per_class)
 
-    def _drawn(self, images: tuple[str, ...]) -> tuple[str, ...]:
+    def _drawn(self, images: tuple[str, ...], per_class: int) -> tuple[str, ...]:
         label = {record.image: record.label for record in self.index.records}
         order = np.random.Generator(np.random.PCG64([self.split.seed])).permutation(len(images))
-        drawn, left = set(), [self.per_class] * len(self.index.classes)
+        drawn, left = set(), [per_class] * len(self.index.classes)
         for position in order:
             image = images[position]
             if left[label[image]]:

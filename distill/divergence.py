@@ -40,9 +40,7 @@ class DivergenceWatch:
             if broken:
                 raise DivergedError(_told(place, f"{', '.join(broken)} is not finite", step, lr))
         step, lr, _ = steps[-1]
-        raise DivergedError(
-            _told(place, "the weights are not finite after the gradients", step, lr)
-        )
+        raise DivergedError(_told(place, "weights are not finite after the gradients", step, lr))
 
 
 def _told(place: str, what: str, step: int, lr: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,7 @@ def build_optimizer(module: nn.Module, stage: Stage) -> torch.optim.Optimizer:
         )
     decayed = [value for value in trained if value.ndim > 1]
     others = [value for value in trained if value.ndim <= 1]
-    groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay)
 
 

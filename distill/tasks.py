@@ -74,14 +74,21 @@ class StudentTask(nn.Module):
 
     Attributes:
         model: the student.
+        class_share: π, the share of each class among the training images, (K,).
         head: its projection head, where the method compares similarities.
         adapter: to the teacher's channels, where the method compares channels.
     """
 
     class_weight: Tensor
+    class_share: Tensor
 
     def __init__(
-        self, model: Classifier, method: Method, class_weight: Tensor, teacher: FrozenTeacher | None
+        self,
+        model: Classifier,
+        method: Method,
+        class_weight: Tensor,
+        teacher: FrozenTeacher | None,
+        class_share: Tensor | None = None,
     ) -> None:
         super().__init__()
         if method.needs_teacher and teacher is None:
@@ -97,7 +104,10 @@ class StudentTask(nn.Module):
             if teacher is not None and "crkd" in method.terms
             else None
         )
+        even = torch.full_like(class_weight, 1 / len(class_weight))
         self.register_buffer("class_weight", class_weight, persistent=False)
+        share = even if class_share is None else class_share
+        self.register_buffer("class_share", share, persistent=False)
 
     def forward(self, views: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Weighted terms of a batch.
@@ -118,6 +128,11 @@ class StudentTask(nn.Module):
         found: dict[str, Tensor] = {}
         if "wce" in terms:
             found["wce"] = losses.weighted_cross_entropy(upright, target, self.class_weight)
+        if "adjusted" in terms:
+            every = target.repeat_interleave(4) if four else target
+            found["adjusted"] = losses.adjusted_cross_entropy(
+                logits, every, self.class_share, **terms["adjusted"].settings()
+            )
         if self.teacher is not None:
             found |= self._compared(views, target, student, logits, four)
         return {name: terms[name].weight * value for name, value in found.items()}
@@ -133,6 +148,10 @@ class StudentTask(nn.Module):
             pair = (losses.unrotated(logits), losses.unrotated(logits_t)) if four else None
             upright, upright_t = pair or (logits, logits_t)
             found["kd"] = losses.distillation(upright, upright_t, **terms["kd"].settings())
+        if "kd_standardized" in terms:
+            found["kd_standardized"] = losses.standardized_distillation(
+                logits, logits_t, **terms["kd_standardized"].settings()
+            )
         if "kd_rotated" in terms and four:
             found["kd_rotated"] = losses.rotated_distillation(
                 logits, logits_t, target, **terms["kd_rotated"].settings()

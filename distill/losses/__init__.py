@@ -11,12 +11,20 @@ from distill.losses.contrastive import (
     similarity,
     unrotated,
 )
-from distill.losses.logits import blkd, class_weights, distillation, weighted_cross_entropy
+from distill.losses.logits import (
+    adjusted_cross_entropy,
+    blkd,
+    class_weights,
+    distillation,
+    standardized_distillation,
+    weighted_cross_entropy,
+)
 from distill.losses.relational import drkd, rkd_angle, rkd_distance
 from distill.losses.total import SSD_KD_WEIGHTS, ssd_kd_total
 
 __all__ = [
     "SSD_KD_WEIGHTS",
+    "adjusted_cross_entropy",
     "blkd",
     "class_weights",
     "contrastive_distillation",
@@ -35,6 +43,7 @@ __all__ = [
     "row_ranks",
     "similarity",
     "ssd_kd_total",
+    "standardized_distillation",
     "unrotated",
     "weighted_cross_entropy",
 ]

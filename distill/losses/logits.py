@@ -69,6 +69,49 @@ def distillation(logits_s: Tensor, logits_t: Tensor, temperature: float) -> Tens
 
 
 @full_precision
+def standardized_distillation(logits_s: Tensor, logits_t: Tensor, temperature: float) -> Tensor:
+    """Returns T²·KL between the softened z-scores of the logits; the teacher is a constant.
+
+    Each image's logits are centred and divided by their standard deviation over the classes
+    first, so that the student is asked for the teacher's order and proportions and not for its
+    scale.
+
+    Args:
+        logits_s: z_s, (B, K).
+        logits_t: z_t, (B, K).
+        temperature: T, the base temperature that softens both z-scores.
+
+    Source: Sun et al., Logit Standardization in Knowledge Distillation, CVPR 2024, algorithm 1.
+    """
+    return distillation(_z_scores(logits_s), _z_scores(logits_t.detach()), temperature)
+
+
+def _z_scores(logits: Tensor) -> Tensor:
+    centred = logits - logits.mean(dim=1, keepdim=True)
+    return centred / (logits.std(dim=1, keepdim=True) + 1e-7)
+
+
+@full_precision
+def adjusted_cross_entropy(
+    logits: Tensor, target: Tensor, class_share: Tensor, adjustment: float
+) -> Tensor:
+    """Returns the cross-entropy of logits to which τ·log π has been added, the mean over the batch.
+
+    Trained so, the plain logits rank the classes as if all were equally frequent: what balanced
+    accuracy asks for, without weights that make single rare images loud.
+
+    Args:
+        logits: z_s, (B, K).
+        target: class numbers, (B,) int64.
+        class_share: π, the share of each class among the training images, (K,).
+        adjustment: τ.
+
+    Source: Menon et al., Long-tail learning via logit adjustment, ICLR 2021, equation 10.
+    """
+    return F.cross_entropy(logits + adjustment * class_share.to(logits).log(), target)
+
+
+@full_precision
 def blkd(
     logits_s: Tensor,
     logits_t: Tensor,

@@ -17,12 +17,16 @@ from runtimes.errors import InputError
 _FOLDER = Path(__file__).parent
 TERMS: dict[str, tuple[str, ...]] = {
     "wce": (),
+    "adjusted": ("adjustment",),
     "kd": ("temperature",),
+    "kd_standardized": ("temperature",),
     "kd_rotated": ("temperature", "keep"),
     "ss": ("temperature", "keep"),
     "drkd": (),
     "crkd": (),
 }
+TERM_SETTINGS = ("temperature", "keep", "adjustment")
+_WITHOUT_TEACHER = {"wce", "adjusted"}
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("plateau", "cosine", "steps")
 SELECTIONS = ("weighted_loss", "balanced_accuracy", "accuracy")
@@ -31,11 +35,19 @@ CLASS_WEIGHTS = ("inverse", "square-root", "equal")
 
 @dataclass(frozen=True)
 class Term:
-    """One loss term: its weight, and the temperature or kept share of those that have one."""
+    """One loss term: its weight, and the settings of those that have some.
+
+    Attributes:
+        weight: of the term in the sum.
+        temperature: T of the softened logits or similarities.
+        keep: share of the ranked wrong rows that counts.
+        adjustment: τ of the logit adjustment.
+    """
 
     weight: float
     temperature: float | None = None
     keep: float | None = None
+    adjustment: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight < math.inf:
@@ -44,10 +56,12 @@ class Term:
             raise ValueError(f"temperature is {self.temperature}, expected more than 0")
         if self.keep is not None and not 0 <= self.keep <= 1:
             raise ValueError(f"keep is {self.keep}, expected a share from 0 to 1")
+        if self.adjustment is not None and not 0 <= self.adjustment < math.inf:
+            raise ValueError(f"adjustment is {self.adjustment}, expected 0 or more")
 
     def settings(self) -> dict[str, float]:
-        """Temperature and kept share where the term has them, as the losses take them."""
-        found = {"temperature": self.temperature, "keep": self.keep}
+        """The settings that the term has, as the losses take them."""
+        found = {name: getattr(self, name) for name in TERM_SETTINGS}
         return {key: value for key, value in found.items() if value is not None}
 
 
@@ -95,7 +109,7 @@ class Method:
         for name, term in self.terms.items():
             if name not in TERMS:
                 raise ValueError(f"unknown term '{name}'; possible: {', '.join(TERMS)}")
-            for key in ("temperature", "keep"):
+            for key in TERM_SETTINGS:
                 if (getattr(term, key) is not None) != (key in TERMS[name]):
                     wanted = ", ".join(("weight", *TERMS[name]))
                     raise ValueError(f"the term {name} takes {wanted}; '{key}' does not fit")
@@ -105,7 +119,7 @@ class Method:
     @property
     def needs_teacher(self) -> bool:
         """Whether any term compares the student with a teacher."""
-        return set(self.terms) != {"wce"}
+        return not set(self.terms) <= _WITHOUT_TEACHER
 
     @property
     def needs_head(self) -> bool:

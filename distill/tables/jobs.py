@@ -16,7 +16,7 @@ from runtimes.errors import InputError
 TEACHER = "teacher"
 METHODS = ("no_kd", "blkd", "drkd", "crkd", "d_kd", "sskd", "ssd_kd", "ssd_kd_plus")
 REPEATED = ("no_kd", "blkd", "sskd", "ssd_kd")
-# A class is rare enough, and a run short enough, that the order decides what a stopped table shows.
+# What a table that was stopped early should show comes first.
 _ORDER = ("no_kd", "ssd_kd", "blkd", "ssd_kd_plus", "sskd", "d_kd", "crkd", "drkd")
 FAILED_FILE = "failed.json"
 
@@ -56,6 +56,14 @@ class Job:
     def failed(self, runs: Path) -> bool:
         """Whether it diverged; removing its folder lets it run again."""
         return (self.folder(runs) / FAILED_FILE).is_file()
+
+    def state(self, runs: Path) -> str:
+        """What it is: "done", "diverged", "begun" or "waits"."""
+        if self.done(runs):
+            return "done"
+        if self.failed(runs):
+            return "diverged"
+        return "begun" if self.folder(runs).is_dir() else "waits"
 
 
 def list_jobs(

@@ -49,7 +49,8 @@ class Measurements:
         weights = folder / (TEACHER_FILE if job.method == TEACHER else STUDENT_FILE)
         logits = kept_logits(weights, dataset, int(about["size"]), "test")
         if logits is None:  # killed between the two files
-            model = to_channels_last(load_classifier(weights), images.device)
+            model = load_classifier(weights)
+            to_channels_last(model, images.device)
             rows = dataset.rows("test")
             logits = predict_logits(model, images, rows, int(about["size"]), what=job.name).numpy()
         scaled = torch.from_numpy(logits).double() / float(about["temperature"])

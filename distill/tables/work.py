@@ -1,4 +1,4 @@
-"""Works through a table's jobs: each in its own folder, one process a job, any order of restarts."""
+"""Works through a table: each job in its own folder, one process a job, restarts at any time."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ from distill.recipes import (
 )
 from runtimes.errors import InputError
 
-METHODS = ("blkd", "crkd", "d_kd", "drkd", "no_kd", "ssd_kd", "sskd")
+METHODS = ("blkd", "crkd", "d_kd", "drkd", "no_kd", "ssd_kd", "ssd_kd_plus", "sskd")
 
 
-def test_every_method_of_the_paper_ships() -> None:
+def test_every_method_ships() -> None:
     assert tuple(names("methods")) == METHODS
 
 

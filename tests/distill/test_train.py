@@ -18,7 +18,6 @@ from distill.runlog import read_log
 from distill.schedule import LearningRate, plan_epochs
 from runtimes.errors import InputError
 
-
 STAGES = {
     "sgd": STAGE,
     "adamw": replace(STAGE, optimizer="adamw", lr=0.003, weight_decay=0.05, grad_clip=1.0),

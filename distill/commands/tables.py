@@ -1,0 +1,137 @@
+"""Train and measure the rows of the paper's tables 2 and 3 under one protocol and one budget.
+
+A list of jobs: stop it after any of them, the same command goes on. Several processes may work on
+one table; each takes a job that no other has.
+
+examples:
+  python -m distill tables --data DATA
+  python -m distill tables --data DATA --time-budget 9m
+  python -m distill tables --data DATA --methods no_kd,ssd_kd --splits lesion --seeds 1
+  python -m distill tables --data DATA --list
+  python -m distill tables --data DATA --budget mine.yaml --runs runs/mine --out results/mine
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from runtimes.arguments import path, seconds, seed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of `python -m distill tables`."""
+    add = parser.add_argument
+    add("--data", type=path, required=True, help="a data set in any layout the project reads")
+    add("--images", default="auto", help="zip or folder of images, where the data has several")
+    add("--runs", type=path, help="where the runs go (default runs/BUDGET)")
+    add("--out", type=path, help="where the figures go (default results/BUDGET)")
+    add("--budget", default="auto", help="tables_cpu, paper or a YAML path; auto: by device")
+    add("--pair", metavar="TEACHER:STUDENT", help="torchvision names instead of the recipes'")
+    add("--methods", default="all", help="rows, with commas between them")
+    add("--repeated", default="no_kd,blkd,sskd,ssd_kd", help="rows that get every seed")
+    add("--splits", default="lesion,paper", help="lesion, paper or both")
+    add("--seeds", type=int, default=3, help="how many seeds the repeated rows get")
+    add("--seed", type=seed, default=2021, help="the first seed, also of the splits")
+    add("--weights-dir", type=path, help="folder of ImageNet weights as safetensors")
+    add("--cache-dir", type=path, default=Path("data/cache"), help="where decoded images go")
+    add("--device", default="auto", help="auto, cpu or cuda")
+    add("--precision", default="auto", help="auto, bf16 or fp32")
+    add("--compile", action="store_true", help="compile the networks with torch.compile")
+    add("--time-budget", type=seconds, metavar="9m", help="stop cleanly after this time")
+    add("--list", action="store_true", help="print the jobs and their state, and train nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trains what is missing, rewrites the table after each job, and prints every path."""
+    from distill.device import choose_device
+    from distill.recipes import Pair, read_budget
+    from distill.splits import PROTOCOLS
+    from distill.tables.jobs import METHODS, list_jobs
+    from distill.tables.work import Protocol, work
+    from distill.train import Deadline, Stopped
+    from runtimes.console import note, say, table
+    from runtimes.errors import InputError
+
+    splits = _names(args.splits, PROTOCOLS, "--splits")
+    methods = METHODS if args.methods == "all" else _names(args.methods, METHODS, "--methods")
+    repeated = [name for name in _names(args.repeated, METHODS, "--repeated") if name in methods]
+    if args.seeds < 1:
+        raise InputError(f"--seeds is {args.seeds}, expected 1 or more.")
+    seeds = range(args.seed, args.seed + args.seeds)
+    jobs = list_jobs(splits, methods, seeds, repeated)
+    device = choose_device(args.device)
+    name = ("tables_cpu" if device.type == "cpu" else "paper") if args.budget == "auto" else None
+    budget = read_budget(name or args.budget)
+    runs = args.runs or Path("runs") / budget.name
+    out = args.out or Path("results") / budget.name
+    if args.list:
+        say(table(["job", "state"], [(job.name, job.state(runs)) for job in jobs]))
+        return 0
+    deadline = Deadline(args.time_budget)
+    contexts = {split: _context(args, split, budget, device, deadline) for split in splits}
+    pair = None if args.pair is None else Pair.parse(args.pair)
+    protocol = Protocol(runs, budget, pair, args.weights_dir, contexts)
+    writer = _writer(args, jobs, protocol, out)
+    try:
+        with deadline.catching_signals():
+            work(jobs, protocol, writer)
+    except Stopped as stopped:
+        note(str(stopped))
+        note("The same command goes on.")
+        return 130 if deadline.interrupted else 0
+    writer()
+    say(f"all {len(jobs)} jobs are done: {out / 'table.json'}, {out / 'table.md'}")
+    return 0
+
+
+def _names(text: str, possible: tuple[str, ...], option: str) -> list[str]:
+    from runtimes.errors import InputError
+
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in found if name not in possible]
+    if unknown or not found:
+        raise InputError(f"{option} is '{text}'; possible: {', '.join(possible)}.")
+    return found
+
+
+def _context(args, split: str, budget, device, deadline):  # type: ignore[no-untyped-def]
+    from distill.dataset import prepare_dataset, to_device
+    from distill.device import choose_precision
+    from distill.train import Context
+
+    dataset = prepare_dataset(
+        args.data,
+        budget.cache,
+        images=args.images,
+        protocol=split,
+        seed=args.seed,
+        cache_folder=args.cache_dir,
+        per_class=budget.images_per_class,
+    )
+    return Context(
+        dataset=dataset,
+        images=to_device(dataset, device),
+        augmentation=budget.augmentation,
+        seed=args.seed,
+        precision=choose_precision(args.precision, device),
+        deadline=deadline,
+        compile=args.compile,
+    )
+
+
+def _writer(args, jobs, protocol, out: Path):  # type: ignore[no-untyped-def]
+    from distill.tables.results import write_results
+    from distill.tables.summary import Measurements
+
+    images = {
+        split: (context.dataset, context.images) for split, context in protocol.contexts.items()
+    }
+    measured = Measurements(protocol.runs, images)
+    words = ["--budget", args.budget] if args.budget != "auto" else []
+    words += ["--pair", args.pair] if args.pair else []
+    words += ["--methods", args.methods] if args.methods != "all" else []
+    words += ["--splits", args.splits, "--seeds", str(args.seeds)]
+    command = shlex.join(["python", "-m", "distill", "tables", "--data", "DATA", *words])
+    return lambda: write_results(out, jobs, protocol, measured, command)
