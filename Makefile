@@ -7,6 +7,7 @@ BUDGET ?= auto
 DATA ?=
 WEIGHTS ?= $(DERMPORT_WEIGHTS)
 PAIR ?= $(if $(DATA),,resnet18:mobilenet_v2)
+TABLES ?= auto
 TIME ?=
 ONLY ?=
 
@@ -23,13 +24,15 @@ ifneq ($(words $(RUN)) $(words $(OUT)) $(words $(RECIPE)),1 1 1)
 $(error RUN, OUT and RECIPE have no spaces, got RUN="$(RUN)" OUT="$(OUT)" RECIPE="$(RECIPE)")
 endif
 
+RELEASED := models/mobilenet_v2-ssd_kd
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 TRAIN := $(VENV)/.train
 EXPORT := $(VENV)/.export
 DEV := $(VENV)/.dev
 
-.PHONY: help setup sample distill export test test-all lint doctor bench-training clean
+.PHONY: help setup sample distill export tables test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
 .PRECIOUS: $(RUN)/student.safetensors
 .NOTPARALLEL:
@@ -45,8 +48,15 @@ sample: $(SAMPLE)/labels.csv ## draw the synthetic sample data set
 distill: $(RUN)/student.safetensors ## train a student (DATA, RECIPE, BUDGET, PAIR, WEIGHTS, TIME)
 	@echo "$(RUN) is finished; name another RUN=... to train anew."
 
-export: $(EXPORT) ## write the phone files of the trained student (RUN, OUT, ONLY)
-	$(BIN)/python -m export run '$(RUN)' --out '$(OUT)' $(if $(DATA),--data '$(DATA)') $(if $(ONLY),--only $(ONLY))
+export: $(EXPORT) ## write the phone files of the trained student, or of the released one (RUN, OUT, ONLY)
+	@if test -f '$(RUN)/student.safetensors' || test '$(origin RUN)' = 'command line'; \
+	then run='$(RUN)' out='$(OUT)'; \
+	else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; echo "$(RUN) holds no student; exporting the released one, $(RELEASED)"; fi; \
+	$(BIN)/python -m export run "$$run" --out "$$out" $(if $(DATA),--data '$(DATA)') $(if $(ONLY),--only $(ONLY))
+
+tables: $(TRAIN) ## train and measure the rows of the paper's tables (DATA, TABLES, PAIR, WEIGHTS, TIME)
+	$(BIN)/python -m distill tables --data '$(SOURCE)' --budget '$(TABLES)' $(if $(PAIR),--pair '$(PAIR)') \
+	  $(if $(WEIGHTS),--weights-dir '$(WEIGHTS)') $(if $(TIME),--time-budget '$(TIME)')
 
 test: $(DEV) ## run the test suite
 	$(BIN)/python -m pytest -q -m "not slow"

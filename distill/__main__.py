@@ -14,6 +14,7 @@ _VERBS = (
     Verb("evaluate", "measure a finished run on a side of its split", "distill.commands.evaluate"),
     Verb("tables", "train and measure the rows of the paper's tables", "distill.commands.tables"),
     Verb("record", "keep the figures of a finished run as data", "distill.commands.record"),
+    Verb("release", "turn a finished run into a released model", "distill.commands.release"),
     Verb("check-losses", "compare the losses with a golden file", "distill.commands.check_losses"),
 )
 

@@ -129,12 +129,18 @@ def prepare_dataset(
     return Dataset(index, split, cache, Path(data), images, skip_unmatched, cache_folder, per_class)
 
 
-def describe_dataset(run: Path, dataset: Dataset) -> None:
-    """Writes data.json into a run folder, for `open_dataset`."""
+def describe_dataset(run: Path, dataset: Dataset, *, with_places: bool = True) -> None:
+    """Writes data.json into a run folder, for `open_dataset`.
+
+    Args:
+        run: the folder.
+        dataset: what is described.
+        with_places: whether to say where images and cache lie; a released model does not.
+    """
     about = {
-        "data": str(dataset.source.resolve()),
+        "data": str(dataset.source.resolve()) if with_places else None,
         "images": dataset.images,
-        "cache_folder": str(dataset.cache_folder.resolve()),
+        "cache_folder": str(dataset.cache_folder.resolve()) if with_places else None,
         "cache_size": dataset.cache.size,
         "index_sha256": dataset.index.sha256,
         "skipped": list(dataset.cache.skipped),
@@ -142,6 +148,15 @@ def describe_dataset(run: Path, dataset: Dataset) -> None:
         "images_per_class": dataset.per_class,
     }
     write_json(run / "data.json", about)
+
+
+def is_released(run: Path) -> bool:
+    """Whether a folder is a released model, which does not say where its images lie."""
+    try:
+        about = json.loads((run / "data.json").read_text(encoding="utf-8"))
+        return about["data"] is None
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def open_dataset(run: Path, data: Path | None = None) -> Dataset:
@@ -152,22 +167,28 @@ def open_dataset(run: Path, data: Path | None = None) -> Dataset:
         data: where the data set lies now, by default where the run found it.
 
     Raises:
-        InputError: the run has no data.json, or the data set is another one than the run's.
+        InputError: the run has no data.json, the data set is another one than the run's, or a
+            released model comes without `data`.
     """
     about_path = run / "data.json"
     try:
         about = json.loads(about_path.read_text(encoding="utf-8"))
-        where = Path(data or about["data"])
+        where = None if data is None and about["data"] is None else Path(data or about["data"])
         images, size = about["images"], int(about["cache_size"])
         known, skipped = about["index_sha256"], about["skipped"]
         unmatched = bool(about.get("skip_unmatched", False))
-        folder = Path(about["cache_folder"])
+        folder = Path(about["cache_folder"] or CACHE_FOLDER)
         per_class = about.get("images_per_class")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{about_path} does not say which data set the run used ({error}). "
             "Give a run folder that `python -m distill train` wrote, or pass --data."
         ) from error
+    if where is None:
+        raise InputError(
+            f"{run} is a released model and carries no images. Say where the data set that it was "
+            "trained on lies with --data."
+        )
     index = read_index(where, images, skip_unmatched=unmatched)
     if index.sha256 != known:
         raise InputError(

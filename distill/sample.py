@@ -19,6 +19,7 @@ from runtimes.atomic import replacing_folder
 from runtimes.console import progress
 from runtimes.errors import InputError
 
+SAMPLE_FOLDER = Path("data/sample")  # where `make sample` puts it
 _NOTICE = """These pictures are SYNTHETIC. They were drawn by a program (python -m distill sample)
 and show no patient. The "diagnoses" name the pattern that was drawn. They serve to try out and
 test the software; nothing measured on them says anything about skin disease.

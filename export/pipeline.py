@@ -15,9 +15,11 @@ import torch
 
 from distill.checkpoint import STUDENT_FILE
 from distill.comparison import read_student
-from distill.dataset import Dataset, open_dataset
+from distill.dataset import Dataset, is_released, open_dataset, prepare_dataset
 from distill.models import Classifier
 from distill.provenance import provenance
+from distill.readers.labels_csv import LABELS
+from distill.sample import SAMPLE_FOLDER, write_sample
 from export.conversions import Conversions
 from export.formats import FORMATS, Format
 from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
@@ -101,7 +103,7 @@ def export_run(
     """
     classifier, contract = read_student(run)
     _check_names(run, out, contract, classifier.num_classes)
-    dataset = open_dataset(run, data)
+    dataset = _images_of(run, contract, data)
     parity = _draw_parity(dataset, settings)
     calibration = None
     if any(form.calibrated for form in formats):
@@ -153,6 +155,19 @@ def export_run(
             f"did not pass; {MANIFEST_FILE} does not list them. Remove them or export them again."
         )
     return Export(rows, parity_table)
+
+
+def _images_of(run: Path, contract: Contract, data: Path | None) -> Dataset:
+    """Opens the run's data set; the synthetic sample for a released model without `data`."""
+    if data is not None or not is_released(run):
+        return open_dataset(run, data)
+    warn(
+        f"{run} carries no images, so ranges are calibrated and files are compared on the "
+        "synthetic sample. Give the images that it was trained on with --data."
+    )
+    if not (SAMPLE_FOLDER / LABELS).is_file():
+        write_sample(SAMPLE_FOLDER)
+    return prepare_dataset(SAMPLE_FOLDER, contract.preprocessing.effective_resolution)
 
 
 @dataclass(frozen=True)
