@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.compute_rate import matrix_rate, step_flops
 from distill.augment import Augmentation
 from distill.dataset import DeviceImages
 from distill.device import to_channels_last
@@ -18,6 +21,7 @@ from distill.recipes import Method, Pair, Phase, Stage
 from distill.tasks import FrozenTeacher, ProjectionHead, StudentTask
 from distill.train import Context, draw_views, training_step
 from distill.trainstate import TrainState
+from runtimes.atomic import replacing_file
 
 _CLASSES = 8
 _IMAGES = 512
@@ -26,7 +30,14 @@ _REPLICATES = 2000
 
 @dataclass(frozen=True)
 class TrainingSpeed:
-    """Rates in images (not views) per second, and their ratio with its 95 % interval."""
+    """Rates in images (not views) per second, and their ratio with its 95 % interval.
+
+    Attributes:
+        tera_flops: what the loop achieves, in 10¹² FLOP/s of convolutions and matrix products (two
+            a multiply-accumulate), teacher and student.
+        matrix_tera_flops: what the device achieves on large matrix products of that precision.
+        epoch_seconds: an epoch of `epoch_images` at the loop's rate.
+    """
 
     method: str
     teacher: str
@@ -43,6 +54,10 @@ class TrainingSpeed:
     share_low: float
     share_high: float
     pairs: int
+    tera_flops: float
+    matrix_tera_flops: float
+    epoch_images: int
+    epoch_seconds: float
 
     def to_json(self) -> dict[str, Any]:
         """Plain values with versions and commit."""
@@ -62,6 +77,8 @@ def measure_training(
     compiled: bool = False,
     views: int | None = None,
     teacher_size: int | None = None,
+    epoch_images: int = 25_331,
+    trace: Path | None = None,
 ) -> TrainingSpeed:
     """Runs loop steps and bare steps in turn for `seconds` and compares their times.
 
@@ -77,6 +94,8 @@ def measure_training(
         compiled: whether the loop's task is compiled.
         views: of an image, 1 or 4; what the method needs by default.
         teacher_size: edge of what the teacher sees in pixels; `size` by default.
+        epoch_images: images whose epoch is timed; those of ISIC 2019 by default.
+        trace: where to write a trace of three loop steps (Chrome's JSON), if anywhere.
     """
     torch.manual_seed(0)
     views = views or (4 if method.needs_four_views else 1)
@@ -124,6 +143,9 @@ def measure_training(
         number = len(times) + 1
         times.append((_timed(bare_step, number, device), _timed(loop_step, number, device)))
     bare, loop = np.array(times).T
+    flops = step_flops(lambda: bare_step(0))
+    if trace is not None:
+        _write_trace(trace, loop_step, device)
     generator = np.random.default_rng(0)
     drawn = generator.integers(0, len(times), (_REPLICATES, len(times)))
     ratios = np.median(bare[drawn], axis=1) / np.median(loop[drawn], axis=1)
@@ -143,7 +165,25 @@ def measure_training(
         share_low=float(np.quantile(ratios, 0.025)),
         share_high=float(np.quantile(ratios, 0.975)),
         pairs=len(times),
+        tera_flops=float(flops / np.median(loop) / 1e12),
+        matrix_tera_flops=matrix_rate(device, precision) / 1e12,
+        epoch_images=epoch_images,
+        epoch_seconds=float(epoch_images / batch * np.median(loop)),
     )
+
+
+def _write_trace(path: Path, step: Callable[[int], None], device: torch.device) -> None:
+    """Records three steps with torch's profiler, to be opened in a browser's trace viewer."""
+    from torch.profiler import ProfilerActivity, profile
+
+    kinds = [ProfilerActivity.CPU]
+    if device.type == "cuda":
+        kinds.append(ProfilerActivity.CUDA)
+    with profile(activities=kinds) as recorded:
+        for number in range(3):
+            step(number)
+    with replacing_file(path) as temporary:
+        recorded.export_chrome_trace(str(temporary))
 
 
 def _ready(count: int, size: int, device: torch.device) -> torch.Tensor:

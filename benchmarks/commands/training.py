@@ -31,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--precision", default="auto", help="auto, bf16 or fp32")
     add("--compile", action="store_true", help="compile the loop's networks")
     add("--floor", type=float, default=0.0, help="exit 1 if the loop keeps a smaller share")
+    add("--images", type=int, default=25_331, help="of the epoch whose time is told")
+    add("--trace", type=path, metavar="FILE", help="write a trace of three steps (Chrome's JSON)")
     add("--json", type=path, metavar="FILE", help="also write the figures to this file")
 
 
@@ -43,8 +45,9 @@ def run(args: argparse.Namespace) -> int:
     from runtimes.console import say, table
     from runtimes.errors import GateError
 
-    if args.json is not None:
-        check_output(args.json, ".json")
+    for file in (args.json, args.trace):
+        if file is not None:
+            check_output(file, ".json")
     method = read_method(args.recipe)
     pair = Pair.parse(args.pair) if args.pair else method.pair
     device = choose_device(args.device)
@@ -58,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
         device=device,
         precision=choose_precision(args.precision, device),
         compiled=args.compile,
+        epoch_images=args.images,
+        trace=args.trace,
     )
     rows = [
         ("bare forward and backward", f"{found.bare_images_per_second:.1f}"),
@@ -74,6 +79,15 @@ def run(args: argparse.Namespace) -> int:
         f"(95 % interval {100 * found.share_low:.1f} to {100 * found.share_high:.1f} %, "
         f"{found.pairs} interleaved pairs)"
     )
+    say(
+        f"{found.tera_flops:.3f} TFLOP/s of convolutions and matrix products, "
+        f"{100 * found.tera_flops / found.matrix_tera_flops:.1f} % of the "
+        f"{found.matrix_tera_flops:.3f} TFLOP/s that large matrices reach here in "
+        f"{found.precision}"
+    )
+    say(f"an epoch of {found.epoch_images:,} images: {found.epoch_seconds / 60:.1f} min")
+    if args.trace is not None:
+        say(f"wrote {args.trace}; open it at chrome://tracing or in Perfetto")
     if args.json is not None:
         write_json(args.json, found.to_json())
         say(f"wrote {args.json}")

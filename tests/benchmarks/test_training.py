@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 import benchmarks.training as module
+from benchmarks.compute_rate import step_flops
 from benchmarks.training import TrainingSpeed, measure_training
 from distill.recipes import Pair, read_method
 
 
-def _measure(method: str) -> TrainingSpeed:
+def _measure(method: str, trace: Path | None = None) -> TrainingSpeed:
     return measure_training(
         read_method(method),
         Pair("shufflenet_v2_x1_0", "shufflenet_v2_x0_5"),
@@ -24,6 +26,7 @@ def _measure(method: str) -> TrainingSpeed:
         device=torch.device("cpu"),
         precision=torch.float32,
         compiled=False,
+        trace=trace,
     )
 
 
@@ -44,3 +47,25 @@ def test_the_share_is_that_of_the_times(monkeypatch: pytest.MonkeyPatch) -> None
     found = _measure("no_kd")
     assert found.share == pytest.approx(0.75)
     assert found.bare_images_per_second == pytest.approx(4 / 3.0)
+
+
+def test_the_flops_of_a_step_are_counted_forward_and_backward() -> None:
+    layer, images = torch.nn.Conv2d(3, 4, 3, bias=False), torch.rand(2, 3, 10, 10)
+    macs = 2 * 4 * 8 * 8 * 3 * 3 * 3
+    assert step_flops(lambda: layer(images)) == 2 * macs
+    # The backward pass of a first layer computes the weights' gradient: as much again.
+    assert step_flops(lambda: layer(images).sum().backward()) == 4 * macs
+
+
+def test_epoch_and_rate_follow_from_the_loops_time() -> None:
+    found = _measure("no_kd")
+    seconds = found.epoch_images / found.loop_images_per_second
+    assert found.epoch_seconds == pytest.approx(seconds)
+    assert 0 < found.tera_flops < found.matrix_tera_flops
+
+
+def test_a_trace_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    _measure("no_kd", trace=path)
+    names = {event.get("name") for event in json.loads(path.read_text())["traceEvents"]}
+    assert any("convolution" in str(name) for name in names)
