@@ -15,6 +15,8 @@ _VERBS = (
     Verb("tables", "train and measure the rows of the paper's tables", "distill.commands.tables"),
     Verb("record", "keep the figures of a finished run as data", "distill.commands.record"),
     Verb("release", "turn a finished run into a released model", "distill.commands.release"),
+    Verb("pack", "take a run apart into files of at most 15 MB", "distill.commands.pack"),
+    Verb("unpack", "put a packed run together again", "distill.commands.unpack"),
     Verb("check-losses", "compare the losses with a golden file", "distill.commands.check_losses"),
 )
 

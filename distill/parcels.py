@@ -1,0 +1,147 @@
+"""A folder as files of at most 15 MB, for a way between machines that takes no larger ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+from distill.settings import parse
+from runtimes.atomic import replacing_folder
+from runtimes.errors import InputError
+
+LIST_FILE = "parcels.json"
+LARGEST_BYTES = 15_000_000
+_READ_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file of the folder: its path there, with slashes, and how many bytes it has."""
+
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Parcels:
+    """What parcels.json says.
+
+    Attributes:
+        items: the files, in the order in which their bytes follow each other.
+        parts: SHA-256 of each part, in order.
+    """
+
+    items: tuple[Item, ...]
+    parts: tuple[str, ...]
+
+
+def pack(folder: Path, out: Path, largest: int = LARGEST_BYTES) -> list[Path]:
+    """Writes all files of a folder as parts of at most `largest` bytes, and their list.
+
+    Args:
+        folder: a run folder, for instance.
+        out: folder of the parts; replaced as a whole.
+        largest: bytes.
+
+    Raises:
+        InputError: no such folder, nothing in it, or `out` lies in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; name the run to pack.")
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{out} lies in {folder}, which is packed; name another --out.")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    if not files:
+        raise InputError(f"{folder} has no files to pack.")
+    with replacing_folder(out) as temporary:
+        items = [Item(path.relative_to(folder).as_posix(), path.stat().st_size) for path in files]
+        parts: list[str] = []
+        for number, content in enumerate(_cut(files, largest)):
+            (temporary / _name(number)).write_bytes(content)
+            parts.append(hashlib.sha256(content).hexdigest())
+        listed = json.dumps(asdict(Parcels(tuple(items), tuple(parts))), indent=1)
+        (temporary / LIST_FILE).write_text(listed, encoding="utf-8")
+    return sorted(out.iterdir())
+
+
+def unpack(parcels: Path, out: Path) -> list[Path]:
+    """Writes the folder again that `pack` took apart.
+
+    Args:
+        parcels: folder of the parts.
+        out: where the folder goes; it must not exist, so that nothing is overwritten.
+
+    Raises:
+        InputError: a part is missing or changed, a path leads out of the folder, or `out` exists.
+    """
+    if out.exists():
+        raise InputError(f"{out} exists; name a new folder, so that nothing is overwritten.")
+    about = _read_list(parcels / LIST_FILE)
+    stream = _checked_bytes(parcels, about)
+    with replacing_folder(out) as temporary:
+        held = memoryview(b"")
+        for item in about.items:
+            path = temporary / _inside(item.path, parcels / LIST_FILE)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            left = item.bytes
+            with path.open("wb") as file:
+                while left:
+                    held = held if len(held) else memoryview(next(stream, b""))
+                    if not len(held):
+                        raise InputError(
+                            f"{parcels}: its parts end before {item.path} does; pack it again."
+                        )
+                    written = file.write(held[:left])
+                    held, left = held[written:], left - written
+        if len(held) or next(stream, b""):
+            raise InputError(
+                f"{parcels}: its parts hold more than {LIST_FILE} says; pack it again."
+            )
+    return sorted(path for path in out.rglob("*") if path.is_file())
+
+
+def _cut(files: list[Path], largest: int) -> Iterator[bytes]:
+    held = bytearray()
+    for path in files:
+        with path.open("rb") as stream:
+            while content := stream.read(_READ_AT_ONCE):
+                held += content
+                while len(held) >= largest:
+                    yield bytes(held[:largest])
+                    del held[:largest]
+    if held:
+        yield bytes(held)
+
+
+def _checked_bytes(parcels: Path, about: Parcels) -> Iterator[bytes]:
+    for number, known in enumerate(about.parts):
+        path = parcels / _name(number)
+        if not path.is_file():
+            raise InputError(f"{path} is missing; fetch it again.")
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != known:
+            raise InputError(f"{path} is not what {LIST_FILE} says; fetch it again.")
+        yield content
+
+
+def _read_list(path: Path) -> Parcels:
+    try:
+        return parse(Parcels, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); name a packed folder.") from error
+
+
+def _inside(text: str, origin: Path) -> Path:
+    path = PurePosixPath(text)
+    if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in text or ":" in text:
+        raise InputError(
+            f"{origin}: the path '{text}' leads out of the folder; it is not unpacked."
+        )
+    return Path(*path.parts)
+
+
+def _name(number: int) -> str:
+    return f"part-{number:03d}"
