@@ -13,6 +13,8 @@ ONLY ?=
 
 # `make DATA=~/x` reaches the commands as it is typed: not every shell expands a ~ in it.
 home = $(patsubst ~/%,$(HOME)/%,$(1))
+# A value as one word of the shell, whatever quotes or spaces are in it.
+quoted = '$(subst ','\'',$(1))'
 override DATA := $(call home,$(DATA))
 override WEIGHTS := $(call home,$(WEIGHTS))
 
@@ -50,13 +52,13 @@ distill: $(RUN)/student.safetensors ## train a student (DATA, RECIPE, BUDGET, PA
 
 export: $(EXPORT) ## write the phone files of the trained student, or of the released one (RUN, OUT, ONLY)
 	@if test -f '$(RUN)/student.safetensors' || test '$(origin RUN)' = 'command line'; \
-	then run='$(RUN)' out='$(OUT)'; \
+	then run=$(call quoted,$(RUN)) out=$(call quoted,$(OUT)); \
 	else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; echo "$(RUN) holds no student; exporting the released one, $(RELEASED)"; fi; \
-	$(BIN)/python -m export run "$$run" --out "$$out" $(if $(DATA),--data '$(DATA)') $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m export run "$$run" --out "$$out" $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(ONLY),--only $(ONLY))
 
-tables: $(TRAIN) ## train and measure the rows of the paper's tables (DATA, TABLES, PAIR, WEIGHTS, TIME)
-	$(BIN)/python -m distill tables --data '$(SOURCE)' --budget '$(TABLES)' $(if $(PAIR),--pair '$(PAIR)') \
-	  $(if $(WEIGHTS),--weights-dir '$(WEIGHTS)') $(if $(TIME),--time-budget '$(TIME)')
+tables: $(TRAIN) | $(if $(DATA),,$(SAMPLE)/labels.csv) ## train and measure the rows of the paper's tables (DATA, TABLES, PAIR, WEIGHTS, TIME)
+	$(BIN)/python -m distill tables --data $(call quoted,$(SOURCE)) --budget $(call quoted,$(TABLES)) $(if $(PAIR),--pair $(call quoted,$(PAIR))) \
+	  $(if $(WEIGHTS),--weights-dir $(call quoted,$(WEIGHTS))) $(if $(TIME),--time-budget $(call quoted,$(TIME)))
 
 test: $(DEV) ## run the test suite
 	$(BIN)/python -m pytest -q -m "not slow"
@@ -80,8 +82,8 @@ clean: ## remove the synthetic sample and what was trained and exported from it
 
 # An unfinished run is gone on with; a finished one is left as it is.
 $(RUN)/student.safetensors: | $(TRAIN) $(if $(DATA),,$(SAMPLE)/labels.csv)
-	$(BIN)/python -m distill train $(RECIPE) --data '$(SOURCE)' --out '$(RUN)' --budget '$(BUDGET)' --resume \
-	  $(if $(PAIR),--pair '$(PAIR)') $(if $(WEIGHTS),--weights-dir '$(WEIGHTS)') $(if $(TIME),--time-budget '$(TIME)')
+	$(BIN)/python -m distill train $(RECIPE) --data $(call quoted,$(SOURCE)) --out $(call quoted,$(RUN)) --budget $(call quoted,$(BUDGET)) --resume \
+	  $(if $(PAIR),--pair $(call quoted,$(PAIR))) $(if $(WEIGHTS),--weights-dir $(call quoted,$(WEIGHTS))) $(if $(TIME),--time-budget $(call quoted,$(TIME)))
 	@test -f $@ || { echo "$(RUN) is not finished; the same command goes on."; exit 1; }
 
 $(SAMPLE)/labels.csv: | $(TRAIN)

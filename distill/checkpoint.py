@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from runtimes.errors import InputError
 
 STUDENT_FILE, TEACHER_FILE = "student.safetensors", "teacher.safetensors"
 _FORMAT = "dermport.classifier"
+_CHECKSUM = "sha256"
 
 
 def save_classifier(path: Path, model: Classifier, **metadata: str) -> None:
@@ -63,8 +65,12 @@ def load_classifier(path: Path, architecture: str | None = None) -> Classifier:
 
 def weights_sha256(model: nn.Module) -> str:
     """Hashes names and values of all weights and buffers."""
+    return _sha256(model.state_dict())
+
+
+def _sha256(tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
+    for name, value in sorted(tensors.items()):
         digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
@@ -73,6 +79,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str])
     """Writes named tensors (copied to the CPU) and a header of strings, in one step."""
     # The loading side maps storage to names one to one, so shared storage is copied apart.
     apart = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+    header = {**header, _CHECKSUM: _sha256(apart)}
     with replacing_file(Path(path)) as temporary:
         temporary.write_bytes(save(apart, metadata=header))  # a full disk is then an OSError
 
@@ -81,7 +88,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Reads what `save_tensors` wrote.
 
     Raises:
-        InputError: the file is missing, truncated, or of another format such as a pickle.
+        InputError: the file is missing, truncated, damaged, or of another format such as a pickle.
     """
     path = Path(path)
     if not path.is_file():
@@ -89,12 +96,19 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as stream:
             tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
-            return tensors, stream.metadata() or {}
+            header = stream.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(
             f"{path} is not a readable safetensors file ({error}). Pickles (.pt, .pth) are never "
             "opened, since they can run code; give a .safetensors file."
         ) from error
+    known = header.pop(_CHECKSUM, None)
+    if known is not None and known != _sha256(tensors):
+        raise InputError(
+            f"{path} is damaged: its values are not those that were written. Fetch it again, or "
+            "train it anew."
+        )
+    return tensors, header
 
 
 def header_json(header: dict[str, str], key: str, path: Path) -> Any:

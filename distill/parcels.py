@@ -24,6 +24,10 @@ class Item:
     path: str
     bytes: int
 
+    def __post_init__(self) -> None:
+        if self.bytes < 0:
+            raise ValueError(f"bytes is {self.bytes}, expected 0 or more")
+
 
 @dataclass(frozen=True)
 class Parcels:

@@ -17,9 +17,10 @@ def lift_silent_channels(deployable: Deployable) -> Deployable:
     """Returns a copy in which every output channel has a weight that is not lost beside its bias.
 
     A channel whose weights are all zero, or far below its bias, answers with a constant. In int8
-    its scale would be zero, and the bias, which is stored in units of that scale, infinite. One
-    weight of each such channel is raised to 3e-5 of the bias: small enough to change nothing, and
-    large enough for the bias to fit into 32 bits.
+    its scale would be zero, and the bias, which is stored in units of that scale times the input's,
+    infinite. One weight of each such channel is raised to 3e-5 of the bias: small enough to change
+    nothing, and large enough for the bias to fit into 32 bits wherever the input's values span 0.5
+    or more (bias / (s_x·s_w) = 127 / (3e-5·s_x) < 2³¹ for s_x > 0.002).
     """
     trunk = copy.deepcopy(deployable.trunk)
     with torch.no_grad():

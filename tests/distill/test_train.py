@@ -81,6 +81,16 @@ def test_a_truncated_state_is_refused_by_name(dataset: Dataset, tmp_path: Path) 
         train_tiny(dataset, tmp_path)
 
 
+def test_a_state_with_one_wrong_bit_is_refused(dataset: Dataset, tmp_path: Path) -> None:
+    assert train_tiny(dataset, tmp_path, stop_after=1) is None
+    state = tmp_path / "state.safetensors"
+    content = bytearray(state.read_bytes())
+    content[-9] ^= 1
+    state.write_bytes(content)
+    with pytest.raises(InputError, match=r"state\.safetensors is damaged"):
+        train_tiny(dataset, tmp_path)
+
+
 def test_two_processes_give_the_losses_of_one(sample: Path, tmp_path: Path) -> None:
     script = Path(__file__).parent / "train_tiny.py"
     cache = tmp_path / "cache"
