@@ -10,6 +10,9 @@ _VERBS = (
         "images per second of the training loop beside the bare networks",
         "benchmarks.commands.training",
     ),
+    Verb(
+        "parity", "every exported file on the whole test side, gated", "benchmarks.commands.parity"
+    ),
     Verb("budget", "how long a student trains here under a budget", "benchmarks.commands.budget"),
 )
 

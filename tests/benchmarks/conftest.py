@@ -1,0 +1,54 @@
+"""A tiny run on synthetic images with a few of its exported files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from distill.sample import write_sample
+
+BUDGET = """
+name: tiny
+purpose: test
+cache: 40
+evaluation_size: 64
+teacher: {phases: [{epochs: 1, size: 40, batch: 32}], lr: 0.01, weights: random}
+head: {}
+student:
+  phases: [{epochs: 0.2, size: 64, batch: 16}]
+  lr: 0.01
+  weights: random
+"""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A finished run and the folder of its files."""
+
+    run: Path
+    artifacts: Path
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = tmp_path_factory.mktemp("benchmarks")
+    write_sample(folder / "data", per_class=60, size=40)
+    (folder / "tiny.yaml").write_text(BUDGET)
+    words = ["--data", str(folder / "data"), "--out", str(folder / "run")]
+    words += ["--budget", str(folder / "tiny.yaml"), "--pair", "resnet18:mobilenet_v2"]
+    _program("distill", "train", "no_kd", *words, "--cache-dir", str(folder / "cache"))
+    words = ["--only", "onnx:fp32", "onnx:int8", "--parity-images", "64"]
+    out = folder / "artifacts"
+    _program("export", "run", str(folder / "run"), "--out", str(out), *words)
+    return Exported(folder / "run", out)
+
+
+def _program(*words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *words], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -1,0 +1,127 @@
+"""Exported files on the whole test side: figures, gates and what they say when they fail."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import entropy
+
+import benchmarks.gates as gates
+from benchmarks.commands import parity as command
+from benchmarks.parity import TORCH, FileParity, Parity, measure_parity
+from distill.comparison import read_student
+from distill.dataset import open_dataset
+from distill.metrics import Estimate
+from distill.models import build_classifier
+from export.formats import FORMATS
+from export.image_set import network_pixels
+from export.reference import reference_session
+from runtimes.console import Verb, run_program
+from runtimes.errors import InputError
+from runtimes.session import open_model
+
+from .conftest import Exported
+
+VERB = (Verb("parity", "", command.__name__),)
+
+
+@pytest.fixture(scope="module")
+def found(exported: Exported) -> Parity:
+    return measure_parity(exported.artifacts, exported.run, open_dataset(exported.run))
+
+
+def test_torch_and_every_listed_file_have_a_row(found: Parity) -> None:
+    assert [row.format for row in found.rows] == [TORCH, "onnx:fp32", "onnx:int8"]
+    assert found.images >= found.lesions > 10
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_torch_is_its_own_measure(found: Parity) -> None:
+    torch = found.rows[0]
+    assert (torch.agreement, torch.probability, torch.divergence) == (1.0, 0.0, 0.0)
+    assert torch.faults == ()
+
+
+def test_float32_is_inside_its_gate_and_differs_in_nothing(found: Parity) -> None:
+    row = found.rows[1]
+    assert row.faults == ()
+    assert row.probability < 1e-4
+    assert row.difference["accuracy"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_the_figures_are_those_of_the_files_answers(exported: Exported, found: Parity) -> None:
+    classifier, contract = read_student(exported.run)
+    dataset = open_dataset(exported.run)
+    pixels = network_pixels(dataset, dataset.ids("test"), contract.preprocessing)
+    torchs = reference_session(classifier, contract).predict(pixels).probabilities
+    own = open_model(exported.artifacts / "run-int8.onnx").predict(pixels).probabilities
+    row = found.rows[2]
+    assert row.agreement == pytest.approx((own.argmax(1) == torchs.argmax(1)).mean())
+    assert row.probability == pytest.approx(np.abs(own - torchs).max(), rel=1e-3)
+    divergence = entropy(torchs.T.astype(float), own.T.astype(float)).mean()
+    assert row.divergence == pytest.approx(divergence, rel=1e-2, abs=1e-7)
+    melanoma = dataset.labels("test") == dataset.index.classes.index("MEL")
+    scores = own[melanoma, dataset.index.classes.index("MEL")]
+    assert row.melanoma_sensitivity == pytest.approx((scores >= found.threshold).mean())
+    accuracy = (own.argmax(1) == dataset.labels("test")).mean()
+    assert row.metrics["accuracy"].value == pytest.approx(accuracy)
+
+
+def test_the_command_gates_by_file_metric_and_amount(
+    exported: Exported, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["parity", str(exported.artifacts), "--run", str(exported.run)]
+    monkeypatch.setattr(gates, "_INT8", gates.Gate(agreement=1.01))
+    assert run_program("benchmarks", "", VERB, words) == 0
+    assert run_program("benchmarks", "", VERB, [*words, "--gate"]) == 1
+    said = capsys.readouterr()
+    assert "run-int8.onnx: " in said.err
+    assert "required 101.00 %" in said.err
+    assert "run-fp32.onnx" not in said.err
+    assert run_program("benchmarks", "", VERB, [*words, "--gate", "--only", "onnx:fp32"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"probability": 2e-4}, "a probability differs by 0.0002, allowed 0.0001"),
+        ({"agreement": 0.98}, "98.00 % of the first diagnoses agree, required 98.50 %"),
+        (
+            {"difference": {"balanced_accuracy": Estimate(-0.004, -0.01, 0.01)}},
+            "balanced accuracy differs by -0.40 points, allowed 0.30",
+        ),
+    ],
+)
+def test_each_limit_of_a_gate_holds(change: dict[str, object], fault: str) -> None:
+    even = {"balanced_accuracy": Estimate(0.003, -0.01, 0.01)}
+    row = FileParity("x:y", "x", "", {}, even, 0.985, 1e-4, 0.0, None)
+    gate = gates.Gate(probability=1e-4, agreement=0.985, balanced_accuracy=0.003)
+    assert gate.faults(row) == ()
+    assert gate.faults(replace(row, **change)) == (fault,)  # type: ignore[arg-type]
+
+
+def test_formats_have_the_gates_of_their_precision() -> None:
+    classifier = build_classifier("mobilenet_v2", 8)
+    found = {form.key: gates.gate_for(form, classifier) for form in FORMATS}
+    assert found["tflite:fp32"].probability == 1e-4
+    assert found["onnx:fp16"].agreement == 0.999
+    assert found["coreml:w8a8"].balanced_accuracy == 0.003
+    other = build_classifier("efficientnet_b0", 8)
+    assert gates.gate_for(FORMATS[-1], other).balanced_accuracy == 0.010
+
+
+def test_files_of_another_student_are_refused(exported: Exported, tmp_path: Path) -> None:
+    (tmp_path / "student.safetensors").write_bytes(b"other")
+    with pytest.raises(InputError, match="another student"):
+        measure_parity(exported.artifacts, tmp_path, open_dataset(exported.run))
+
+
+def test_a_folder_without_an_export_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_program("benchmarks", "", VERB, ["parity", str(tmp_path)]) == 2
+    assert "manifest.json" in capsys.readouterr().err
