@@ -49,8 +49,7 @@ def _title(contract: Contract, about: Mapping[str, Any], recipe: Recipe) -> str:
     synthetic = "\n\n**Trained on synthetic images: it knows nothing about skin.**"
     return (
         f"# {contract.name}\n\n"
-        "**Research only. Not a medical device, not a diagnosis.** "
-        f"{contract.intended_use}\n\n"
+        f"**{contract.intended_use}**\n\n"
         f"{contract.training.student} for {len(contract.labels)} diagnoses of dermoscopy images "
         f"({', '.join(f'{label.code} {label.name}' for label in contract.labels)}), trained with "
         f"`{recipe.method.name}` ({teacher}) under the budget `{recipe.budget.name}`: "

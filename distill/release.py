@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from PIL import Image
 
 from distill.checkpoint import STUDENT_FILE
 from distill.comparison import measure_run, read_student
 from distill.dataset import Dataset, DeviceImages, describe_dataset
 from distill.metrics import evaluate
 from distill.model_card import CARD_FILE, model_card
+from distill.models import Classifier, normalise
 from distill.recipes import read_recipe
 from distill.subgroups import subgroups
 from runtimes.atomic import replacing_folder, write_json, write_text
-from runtimes.contract import check_model_name
+from runtimes.contract import Contract, check_model_name
 from runtimes.metadata import CONTRACT_FILE
+from runtimes.preprocess import resize_square
 
 SAMPLE_IMAGES = 400
 _SAMPLE_SEED = 0
@@ -41,11 +45,11 @@ def release(run: Path, out: Path, dataset: Dataset, images: DeviceImages) -> dic
         InputError: no finished run, or a name that cannot be one.
     """
     check_model_name(out.name, str(out))
-    _, contract = read_student(run)
+    model, contract = read_student(run)
     about = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     measured = measure_run(run, dataset, images, "test")
     about["subgroups"] = subgroups(measured.probabilities, dataset)
-    about["fixed_sample"] = fixed_sample(measured.probabilities, dataset)
+    about["fixed_sample"] = fixed_sample(model, contract, dataset)
     recipe = read_recipe(run / "recipe.yaml")
     named = replace(contract, name=out.name)
     with replacing_folder(out) as temporary:
@@ -59,27 +63,45 @@ def release(run: Path, out: Path, dataset: Dataset, images: DeviceImages) -> dic
     return dict(about)
 
 
-def fixed_sample(probabilities: np.ndarray, dataset: Dataset) -> dict[str, Any]:
+def fixed_sample(model: Classifier, contract: Contract, dataset: Dataset) -> dict[str, Any]:
     """Figures on some test images, by which others can check a model file in a minute.
 
+    The images go through the preprocessing of applications, which rounds twice where the training's
+    own evaluation rounds once: an image at the border of two diagnoses can change sides.
+
     Args:
-        probabilities: of the whole test side, (N, K).
+        model: the student.
+        contract: with its preprocessing and temperature.
         dataset: with the test side.
     """
-    rows = sample_rows(len(probabilities))
-    target, ids = dataset.labels("test")[rows], dataset.ids("test")
+    rows = sample_rows(len(dataset.ids("test")))
+    ids = [dataset.ids("test")[row] for row in rows]
+    groups = dataset.groups("test")
+    probabilities = _answers(model, contract, dataset.cache.pixels[dataset.cache.rows(ids)])
     found = evaluate(
-        probabilities[rows],
-        target,
-        [dataset.groups("test")[row] for row in rows],
+        probabilities,
+        dataset.labels("test")[rows],
+        [groups[row] for row in rows],
         dataset.index.classes,
         replicates=1,
     )
     return {
         "side": "test",
-        "images": [ids[row] for row in rows],
+        "images": ids,
         **{name: estimate.value for name, estimate in found.scalars().items()},
     }
+
+
+@torch.no_grad()
+def _answers(model: Classifier, contract: Contract, cached: np.ndarray) -> np.ndarray:
+    """Probabilities (N, K) of cached images (N, E, E, 3), enlarged as applications do it."""
+    size, found = contract.preprocessing.size, []
+    for image in cached:
+        pixels = np.array(resize_square(Image.fromarray(image), size))
+        views = normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None].float())
+        found.append(model(views).logits[0])
+    logits = torch.stack(found).double() / contract.calibration.temperature
+    return torch.softmax(logits, dim=1).numpy()
 
 
 def sample_rows(images: int) -> np.ndarray:

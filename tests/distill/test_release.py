@@ -68,7 +68,7 @@ def test_it_holds_weights_contract_figures_split_and_card(run: Path, released: P
 def test_the_card_tells_the_figures_of_the_test_side(released: Path) -> None:
     about = json.loads((released / "metrics.json").read_text())
     card = (released / "MODEL_CARD.md").read_text()
-    for words in ("Research only", "synthetic images", "Known failures", "CC BY-NC 4.0"):
+    for words in ("Not a medical device", "synthetic images", "Known failures", "CC BY-NC 4.0"):
         assert words in card, words
     accuracy = about["metrics"]["accuracy"]
     assert f"{accuracy['value']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f})" in card
