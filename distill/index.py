@@ -21,6 +21,9 @@ _READERS: tuple[tuple[Callable[[Path], bool], Callable[[Path, str, bool], Listin
 )
 
 
+_LIKE_LABELS = (".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods")
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One labelled image.
@@ -94,10 +97,16 @@ def read_index(data: Path, images: str = "auto", *, skip_unmatched: bool = False
     for recognises, read in _READERS:
         if recognises(data):
             return _index(read(data, images, skip_unmatched))
+    alike = sorted(
+        path.name
+        for path in (data.iterdir() if data.is_dir() else ())
+        if path.stem.lower() == "labels" and path.suffix.lower() in _LIKE_LABELS
+    )
+    advice = f" {alike[0]} may be meant: save it as labels.csv, a CSV file." if alike else ""
     raise InputError(
         f"{data} has none of the known layouts: labels.csv beside a zip or folder of images; the "
         "ISIC 2019 download (ISIC_2019_Training_GroundTruth.csv beside ISIC_2019_Training_Input); "
-        "or one folder of images a class."
+        f"or one folder of images a class.{advice}"
     )
 
 

@@ -97,15 +97,20 @@ def _choose_images(folder: Path, listed: set[str]) -> tuple[ImageSource, list[st
     """Takes the zip or folder that has the most of the labelled images."""
     if any(is_image_name(path.name) and path.is_file() for path in folder.iterdir()):
         return ImageSource(folder), []
-    found = []
+    found, broken = [], []
     for path in _candidates(folder):
-        source = ImageSource(path)
+        try:
+            source = ImageSource(path)
+        except InputError as error:
+            broken.append(str(error))
+            continue
         if source.locations:
             found.append((len(listed & set(by_stem(source))), path.name, source))
     if not found:
         raise InputError(
             f"{folder} has a {LABELS} but neither a zip nor a folder with images. "
-            "Put the images beside it, or name them with --images."
+            + "".join(f"{reason} " for reason in broken)
+            + "Put the images beside it, or name them with --images."
         )
     most = max(count for count, _, _ in found)
     best = [(name, source) for count, name, source in found if count == most]
@@ -119,9 +124,10 @@ def _choose_images(folder: Path, listed: set[str]) -> tuple[ImageSource, list[st
         )
     name, source = best[0]
     if len(found) == 1:
-        return source, []
+        return source, broken
     others = ", ".join(f"{other} ({count})" for count, other, _ in found if other != name)
     return source, [
+        *broken,
         f"images taken from {name} ({most} of {len(listed)} labelled images), not from {others}; "
-        "--images chooses another."
+        "--images chooses another.",
     ]

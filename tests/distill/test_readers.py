@@ -259,3 +259,25 @@ def test_unknown_layouts_are_listed_against_the_known_ones(tmp_path: Path) -> No
         read_index(tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         read_index(tmp_path / "nowhere")
+
+
+def test_a_broken_zip_beside_good_images_is_told_and_left_alone(tmp_path: Path) -> None:
+    root = labelled(tmp_path, "a,MEL,\nb,NV,\n", "a.png b.png")
+    put(root / "other.zip", b"PK no zip at all")
+    index = read_index(root)
+    assert len(index.records) == 2
+    assert any("other.zip" in warning for warning in index.warnings)
+
+
+def test_a_broken_zip_alone_is_the_error(tmp_path: Path) -> None:
+    put(tmp_path / "labels.csv", "image,diagnosis\na,MEL\n")
+    put(tmp_path / "images.zip", b"PK no zip at all")
+    with pytest.raises(InputError, match=r"images\.zip"):
+        read_index(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Labels.csv", "labels.xlsx"])
+def test_a_label_file_of_almost_the_right_name_is_pointed_out(tmp_path: Path, name: str) -> None:
+    put(tmp_path / name, "image,diagnosis\na,MEL\n")
+    with pytest.raises(InputError, match=f"{name} may be meant: save it as labels.csv"):
+        read_index(tmp_path)
