@@ -25,6 +25,7 @@ from export.quantization.bias_correction import (
     integer_activation,
     small_kept,
 )
+from export.quantization.precisions import ROUNDINGS
 from export.quantization.silent_channels import lift_silent_channels
 from export.tflite_names import operations
 from runtimes.contract import Contract
@@ -36,9 +37,8 @@ if TYPE_CHECKING:
 _CORRECTION_IMAGES = 32
 
 
-_HALF = Rounding(half, half, half_activation)
+_HALF, _INT8 = ROUNDINGS["fp16"], ROUNDINGS["int8"]
 _HALF_WEIGHTS = Rounding(half, exact, exact_activation)
-_INT8 = Rounding(integer(), exact, integer_activation)
 _COREML_INT8 = Rounding(integer(half), half, integer_activation)
 _COREML_INT8_WEIGHTS = Rounding(
     small_kept(integer(half), coreml_export.SMALLEST_QUANTIZED), half, half_activation

@@ -103,7 +103,7 @@ def export_run(
     """
     classifier, contract = read_student(run)
     _check_names(run, out, contract, classifier.num_classes)
-    dataset = _images_of(run, contract, data)
+    dataset = images_of(run, contract, data)
     parity = _draw_parity(dataset, settings)
     calibration = None
     if any(form.calibrated for form in formats):
@@ -157,7 +157,7 @@ def export_run(
     return Export(rows, parity_table)
 
 
-def _images_of(run: Path, contract: Contract, data: Path | None) -> Dataset:
+def images_of(run: Path, contract: Contract, data: Path | None) -> Dataset:
     """Opens the run's data set; the synthetic sample for a released model without `data`."""
     if data is not None or not is_released(run):
         return open_dataset(run, data)

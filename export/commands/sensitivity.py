@@ -1,0 +1,85 @@
+"""Say which layer of a student loses how much when it is rounded, by the torch module's name.
+
+Each layer is rounded alone and its noise measured at its own output and at the logits; "together"
+is its output with all layers before it rounded too. Calibration images of the training side.
+
+examples:
+  python -m export sensitivity runs/ssd_kd
+  python -m export sensitivity models/NAME --data DATA --precision fp16
+  python -m export sensitivity runs/ssd_kd --json results/sensitivity.json --picture noise.png
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from runtimes.arguments import path, seed
+
+_WORST = 15
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of `python -m export sensitivity`."""
+    add = parser.add_argument
+    add("run_folder", metavar="RUN", type=path, help="a finished run, or a released model")
+    add("--data", type=path, help="where the run's data set lies now")
+    add("--precision", default="int8", choices=("int8", "fp16"))
+    add("--images", type=int, default=32, help="calibration images")
+    add("--seed", type=seed, default=0, help="chooses the images")
+    add("--all", action="store_true", help=f"list all layers instead of the {_WORST} worst")
+    add("--json", type=path, metavar="FILE", help="also write all layers to this file")
+    add("--picture", type=path, metavar="FILE", help="also draw them, as PNG")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the layers from the one that harms the logits most."""
+    from distill.comparison import read_student
+    from distill.provenance import provenance
+    from export.deployable import Deployable
+    from export.image_set import network_pixels
+    from export.pipeline import images_of
+    from export.quantization.calibration_set import draw_calibration_set
+    from export.quantization.precisions import ROUNDINGS
+    from export.quantization.sensitivity import measure_sensitivity
+    from export.quantization.sensitivity_picture import draw_sensitivity
+    from runtimes.atomic import check_output, write_json
+    from runtimes.console import progress, say, table
+
+    for file, suffix in ((args.json, ".json"), (args.picture, ".png")):
+        if file is not None:
+            check_output(file, suffix, never_in=(args.run_folder,))
+    classifier, contract = read_student(args.run_folder)
+    dataset = images_of(args.run_folder, contract, args.data)
+    drawn = draw_calibration_set(dataset, args.images, args.seed)
+    pixels = network_pixels(dataset, drawn.ids, contract.preprocessing)
+    deployable = Deployable(classifier, contract.calibration.temperature)
+    with progress("layers") as bar:
+        found = measure_sensitivity(
+            deployable, pixels, ROUNDINGS[args.precision], lambda done, total: bar.advance()
+        )
+    ranked = sorted(found.layers, key=lambda layer: layer.logits)
+    rows = [
+        (layer.name, layer.kind, *(f"{value:.1f}" for value in (layer.logits, layer.own,
+                                                                 layer.together)))
+        for layer in (ranked if args.all else ranked[:_WORST])
+    ]  # fmt: skip
+    title = (
+        f"{args.precision} noise of {len(ranked)} layers on {found.images} images, in dB (less is "
+        f"worse); all together at the logits: {found.logits:.1f} dB"
+    )
+    say(table(("layer", "kind", "at the logits", "own output", "together"), rows, title))
+    if args.json is not None:
+        document = {
+            "run": args.run_folder.name,
+            "precision": args.precision,
+            "logits_decibels": found.logits,
+            "layers": [layer.to_json() for layer in found.layers],
+            "calibration": drawn.to_json(),
+            "provenance": provenance(),
+        }
+        write_json(args.json, document)
+        say(f"wrote {args.json}")
+    if args.picture is not None:
+        draw_sensitivity(found, args.picture)
+        say(f"wrote {args.picture}")
+    return 0
