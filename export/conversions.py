@@ -25,6 +25,7 @@ from export.quantization.bias_correction import (
     integer_activation,
     small_kept,
 )
+from export.quantization.equalization import equalize
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.silent_channels import lift_silent_channels
 from export.tflite_names import operations
@@ -101,10 +102,10 @@ class Conversions:
             case "fp16":
                 return self._package(self._corrected(_HALF).channels_first(), form)
             case "int8-weights":
-                module = self._corrected(_COREML_INT8_WEIGHTS).channels_first()
+                module = self._corrected(_COREML_INT8_WEIGHTS, self._equalized).channels_first()
                 return coreml_export.quantize_weights(self._package(module, form))
             case "w8a8":
-                module = self._corrected(_COREML_INT8).channels_first()
+                module = self._corrected(_COREML_INT8, self._equalized).channels_first()
                 module = coreml_export.quantize_trunk(module, self._calibration)
                 return self._package(module, form)
         raise _unknown(form)
@@ -127,8 +128,9 @@ class Conversions:
     def _tflite_again(self, module: Deployable) -> bytes:
         return tflite_export.convert_again(self._tflite_float, self._deployable, module, self._size)
 
-    def _corrected(self, rounding: Rounding) -> Deployable:
-        return correct_biases(self._lifted, self._calibration[:_CORRECTION_IMAGES], rounding)
+    def _corrected(self, rounding: Rounding, module: Deployable | None = None) -> Deployable:
+        images = self._calibration[:_CORRECTION_IMAGES]
+        return correct_biases(module or self._lifted, images, rounding)
 
     @cached_property
     def _deployable(self) -> Deployable:
@@ -136,7 +138,7 @@ class Conversions:
 
     @cached_property
     def _int8(self) -> Deployable:
-        return self._corrected(_INT8)
+        return self._corrected(_INT8, self._equalized)
 
     @cached_property
     def _onnx_float(self) -> ModelProto:
@@ -149,6 +151,10 @@ class Conversions:
     @cached_property
     def _lifted(self) -> Deployable:
         return lift_silent_channels(self._deployable)
+
+    @cached_property
+    def _equalized(self) -> Deployable:
+        return equalize(self._lifted, self._calibration[:_CORRECTION_IMAGES])
 
     @property
     def _calibration(self) -> np.ndarray:
