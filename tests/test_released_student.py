@@ -85,3 +85,12 @@ def _jpeg(image: Image.Image) -> Image.Image:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=92)
     return load_image(stream.getvalue())
+
+
+@pytest.mark.parametrize("model", RELEASED, ids=lambda path: path.name)
+def test_the_readme_tells_the_figures_of_the_released_student(model: Path) -> None:
+    readme = (model.parents[1] / "README.md").read_text(encoding="utf-8")
+    about = json.loads((model / "metrics.json").read_text())["metrics"]
+    accuracy, balanced = (about[name]["value"] for name in ("accuracy", "balanced_accuracy"))
+    assert f"models/{model.name}/MODEL_CARD.md" in readme
+    assert f"accuracy {accuracy:.3f}, balanced accuracy {balanced:.3f} on" in readme
