@@ -51,7 +51,7 @@ distill: $(RUN)/student.safetensors ## train a student (DATA, RECIPE, BUDGET, PA
 	@echo "$(RUN) is finished; name another RUN=... to train anew."
 
 export: $(EXPORT) ## write the phone files of the trained student, or of the released one (RUN, OUT, ONLY)
-	@if test -f '$(RUN)/student.safetensors' || test '$(origin RUN)' = 'command line'; \
+	@if test -f $(call quoted,$(RUN)/student.safetensors) || test '$(sort $(origin RUN) $(origin RECIPE) $(origin OUT))' != 'file'; \
 	then run=$(call quoted,$(RUN)) out=$(call quoted,$(OUT)); \
 	else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; echo "$(RUN) holds no student; exporting the released one, $(RELEASED)"; fi; \
 	$(BIN)/python -m export run "$$run" --out "$$out" $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(ONLY),--only $(ONLY))

@@ -150,9 +150,11 @@ def measure_parity(
         )
     classifier, contract = read_student(run)
     chosen = [form for form in formats if form.key in files]
-    if not chosen:
+    absent = [form.key for form in formats if form.key not in files]
+    if not chosen or (absent and tuple(formats) != FORMATS):
         raise InputError(
-            f"{artifacts} lists none of the asked formats; it has: {', '.join(files)}."
+            f"{artifacts} does not list {', '.join(absent)}; it has: {', '.join(files)}. Export "
+            "what is missing, or leave it out of --only."
         )
     sessions: dict[str, Session] = {TORCH: reference_session(classifier, contract)}
     sessions |= {form.key: open_model(artifacts / files[form.key], threads) for form in chosen}
@@ -169,6 +171,8 @@ def measure_parity(
     def row(key: str, file: str, gate: Gate | None) -> FileParity:
         found = _row(key, file, sessions[key], answers, measured, threshold, melanoma, classes)
         faults = () if gate is None else gate.faults(found)
+        if broken := int((~_sound(answers[key])).sum()):
+            faults = (f"{broken} images have an answer that is no probabilities", *faults)
         return FileParity(**{**vars(found), "faults": faults})
 
     rows = [row(TORCH, "", None)]
@@ -224,7 +228,7 @@ def _row(
     melanoma: np.ndarray | None,
     classes: Sequence[str],
 ) -> FileParity:
-    own, torchs = answers[key], answers[TORCH]
+    own, torchs = _normalised(answers[key]), answers[TORCH]
     sensitivity = None
     if threshold is not None and melanoma is not None and melanoma.any():
         scores = own[melanoma, classes.index(MELANOMA)]
@@ -244,6 +248,16 @@ def _row(
 
 
 def _normalised(probabilities: np.ndarray) -> np.ndarray:
-    """Sums of 1 to the last digit, which float16 and int8 do not keep."""
-    clipped = np.clip(probabilities, 0, None)
+    """Sums of 1 to the last digit, which float16 and int8 do not keep.
+
+    An answer that is no probabilities counts as knowing nothing; `_sound` tells of it.
+    """
+    even = np.full_like(probabilities, 1 / probabilities.shape[1])
+    clipped = np.where(_sound(probabilities)[:, None], np.clip(probabilities, 0, None), even)
     return np.asarray(clipped / clipped.sum(axis=1, keepdims=True))
+
+
+def _sound(probabilities: np.ndarray) -> np.ndarray:
+    """Which answers (N,) are finite and say anything at all."""
+    finite = np.isfinite(probabilities).all(axis=1)
+    return np.asarray(finite & (np.nan_to_num(probabilities).clip(0).sum(axis=1) > 0.5))

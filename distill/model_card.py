@@ -11,6 +11,7 @@ from runtimes.contract import Contract
 
 CARD_FILE = "MODEL_CARD.md"
 _WEAK_SENSITIVITY = 0.5
+_ISIC_SOURCES = {"HAM10000", "BCN_20000", "MSK"}
 _SCALARS = (
     ("accuracy", "accuracy"),
     ("balanced accuracy", "balanced_accuracy"),
@@ -142,12 +143,15 @@ def _failures(about: Mapping[str, Any]) -> str:
             f"- Its melanoma sensitivity is lowest for {low['by']} {low['group']}: "
             f"{_interval(low['melanoma_sensitivity'])} of {low['melanomas']} melanomas."
         )
-    lines += [
-        "- It has seen dermoscopy only. A photo without a dermatoscope, another picture, or a "
-        "ninth disease still gets one of its answers; `unknown` is a weak warning.",
-        "- Skin colour is not recorded in its data, whose patients are from Austria, Spain, "
-        "Australia and the United States: how it does on dark skin cannot be told.",
-    ]
+    lines.append(
+        "- A picture of another kind than its training images, or another disease, still gets one "
+        "of its answers; `unknown` is a weak warning."
+    )
+    if _is_isic_2019(about):
+        lines.append(
+            "- Skin colour is not recorded in its data, whose patients are from Austria, Spain, "
+            "Australia and the United States: how it does on dark skin cannot be told."
+        )
     return "\n".join(lines)
 
 
@@ -160,12 +164,26 @@ def _data(contract: Contract, about: Mapping[str, Any]) -> str:
             f"Training images: {about['training']['images']:,} ("
             + ", ".join(f"{code} {count:,}" for code, count in counts.items())
             + f"), seen at {about['cache_size']} px. Initial weights: {about['initial_weights']}.",
-            "ISIC 2019 (HAM10000, BCN_20000, MSK; CC BY-NC 4.0): Tschandl et al. 2018, Combalia et "
-            "al. 2019, Codella et al. 2018. No image is part of this release; split.json names "
-            "them.",
+            f"{_origin(about)} No image is part of this release; split.json names them.",
             f"Licence of the weights: {contract.license}.",
         )
     )
+
+
+def _is_isic_2019(about: Mapping[str, Any]) -> bool:
+    sources = {row["group"] for row in about["subgroups"] if row["by"] == "source"}
+    return bool(sources) and sources <= _ISIC_SOURCES
+
+
+def _origin(about: Mapping[str, Any]) -> str:
+    if about["synthetic"]:
+        return "The images are synthetic, drawn by code, and show no patient."
+    if _is_isic_2019(about):
+        return (
+            "ISIC 2019 (HAM10000, BCN_20000, MSK; CC BY-NC 4.0): Tschandl et al. 2018, Combalia et "
+            "al. 2019, Codella et al. 2018."
+        )
+    return "Where the images come from, and their licence, is not recorded: ask who released it."
 
 
 def _reproduce(contract: Contract, about: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from distill.settings import parse
-from runtimes.atomic import replacing_folder
+from runtimes.atomic import check_folder, replacing_folder
 from runtimes.errors import InputError
 
 LIST_FILE = "parcels.json"
@@ -51,21 +51,29 @@ def pack(folder: Path, out: Path, largest: int = LARGEST_BYTES) -> list[Path]:
         largest: bytes.
 
     Raises:
-        InputError: no such folder, nothing in it, or `out` lies in it.
+        InputError: no such folder, nothing or a link in it, or `out` holds something else or lies
+            in it or around it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the run to pack.")
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{out} lies in {folder}, which is packed; name another --out.")
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    places = folder.resolve(), out.resolve()
+    if places[1].is_relative_to(places[0]) or places[0].is_relative_to(places[1]):
+        raise InputError(f"{out} and {folder} lie in each other; name another --out.")
+    check_folder(out, LIST_FILE)
+    found = sorted(folder.rglob("*"))
+    linked = [path for path in found if path.is_symlink()]
+    if linked:
+        raise InputError(f"{linked[0]} is a link; pack what it leads to apart, or remove it.")
+    files = [path for path in found if path.is_file()]
     if not files:
         raise InputError(f"{folder} has no files to pack.")
     with replacing_folder(out) as temporary:
-        items = [Item(path.relative_to(folder).as_posix(), path.stat().st_size) for path in files]
+        sizes = dict.fromkeys(files, 0)  # of what was read: a training may replace a file meanwhile
         parts: list[str] = []
-        for number, content in enumerate(_cut(files, largest)):
+        for number, content in enumerate(_cut(sizes, largest)):
             (temporary / _name(number)).write_bytes(content)
             parts.append(hashlib.sha256(content).hexdigest())
+        items = [Item(path.relative_to(folder).as_posix(), size) for path, size in sizes.items()]
         listed = json.dumps(asdict(Parcels(tuple(items), tuple(parts))), indent=1)
         (temporary / LIST_FILE).write_text(listed, encoding="utf-8")
     return sorted(out.iterdir())
@@ -107,11 +115,13 @@ def unpack(parcels: Path, out: Path) -> list[Path]:
     return sorted(path for path in out.rglob("*") if path.is_file())
 
 
-def _cut(files: list[Path], largest: int) -> Iterator[bytes]:
+def _cut(sizes: dict[Path, int], largest: int) -> Iterator[bytes]:
+    """Yields the parts and counts the bytes of each file."""
     held = bytearray()
-    for path in files:
+    for path in sizes:
         with path.open("rb") as stream:
             while content := stream.read(_READ_AT_ONCE):
+                sizes[path] += len(content)
                 held += content
                 while len(held) >= largest:
                     yield bytes(held[:largest])

@@ -20,7 +20,7 @@ from distill.model_card import CARD_FILE, model_card
 from distill.models import Classifier, normalise
 from distill.recipes import read_recipe
 from distill.subgroups import subgroups
-from runtimes.atomic import replacing_folder, write_json, write_text
+from runtimes.atomic import check_folder, replacing_folder, write_json, write_text
 from runtimes.contract import Contract, check_model_name
 from runtimes.metadata import CONTRACT_FILE
 from runtimes.preprocess import resize_square
@@ -42,9 +42,10 @@ def release(run: Path, out: Path, dataset: Dataset, images: DeviceImages) -> dic
         What metrics.json holds.
 
     Raises:
-        InputError: no finished run, or a name that cannot be one.
+        InputError: no finished run, a name that cannot be one, or `out` holds something else.
     """
     check_model_name(out.name, str(out))
+    check_folder(out, CARD_FILE)
     model, contract = read_student(run)
     about = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     measured = measure_run(run, dataset, images, "test")

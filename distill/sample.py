@@ -15,7 +15,7 @@ from PIL.Image import Image
 from distill.readers.labels_csv import SYNTHETIC_MARKER
 from distill.synthetic.lesion import draw_lesion
 from distill.synthetic.photograph import skin_tone, take_photograph
-from runtimes.atomic import replacing_folder
+from runtimes.atomic import check_folder, replacing_folder
 from runtimes.console import progress
 from runtimes.errors import InputError
 
@@ -70,7 +70,7 @@ def write_sample(folder: Path, per_class: int = 60, size: int = 160, seed: int =
     if seed < 0:
         raise InputError(f"seed {seed}: expected 0 or more.")
     folder = Path(folder)
-    _refuse_foreign(folder)
+    check_folder(folder, SYNTHETIC_MARKER)
     plan = list(_plan(per_class, seed))
     total = sum(lesion.views for lesion in plan)
     with replacing_folder(folder) as temporary:
@@ -120,13 +120,3 @@ def _photographs(planned: _Planned, seed: int, size: int) -> Iterator[tuple[Imag
 def _stream(seed: int, purpose: str) -> int:
     """Returns a seed of its own for each lesion and view, so that none depends on another."""
     return int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:8], "little")
-
-
-def _refuse_foreign(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; name a folder for the sample.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / SYNTHETIC_MARKER).is_file():
-        raise InputError(
-            f"{folder} holds something other than a synthetic sample, and would be replaced. "
-            "Name another folder, or empty this one first."
-        )

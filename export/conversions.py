@@ -25,6 +25,7 @@ from export.quantization.bias_correction import (
     integer_activation,
     small_kept,
 )
+from export.quantization.depthwise_rounding import settle_depthwise
 from export.quantization.equalization import equalize
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.silent_channels import lift_silent_channels
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 # All images of the correction are in memory at once, and channel means need no more of them.
-_CORRECTION_IMAGES = 32
+# The smaller the errors, the more images it takes to see their mean: float16 gets more.
+_CORRECTION_IMAGES = 64
+_HALF_CORRECTION_IMAGES = 96
+_EQUALIZATION_IMAGES = 64
 
 
 _HALF, _INT8 = ROUNDINGS["fp16"], ROUNDINGS["int8"]
@@ -105,7 +109,8 @@ class Conversions:
                 module = self._corrected(_COREML_INT8_WEIGHTS, self._equalized).channels_first()
                 return coreml_export.quantize_weights(self._package(module, form))
             case "w8a8":
-                module = self._corrected(_COREML_INT8, self._equalized).channels_first()
+                corrected = self._corrected(_COREML_INT8, self._equalized)
+                module = settle_depthwise(corrected).channels_first()
                 module = coreml_export.quantize_trunk(module, self._calibration)
                 return self._package(module, form)
         raise _unknown(form)
@@ -129,8 +134,8 @@ class Conversions:
         return tflite_export.convert_again(self._tflite_float, self._deployable, module, self._size)
 
     def _corrected(self, rounding: Rounding, module: Deployable | None = None) -> Deployable:
-        images = self._calibration[:_CORRECTION_IMAGES]
-        return correct_biases(module or self._lifted, images, rounding)
+        count = _HALF_CORRECTION_IMAGES if module is None else _CORRECTION_IMAGES
+        return correct_biases(module or self._lifted, self._calibration[:count], rounding)
 
     @cached_property
     def _deployable(self) -> Deployable:
@@ -138,7 +143,7 @@ class Conversions:
 
     @cached_property
     def _int8(self) -> Deployable:
-        return self._corrected(_INT8, self._equalized)
+        return settle_depthwise(self._corrected(_INT8, self._equalized))
 
     @cached_property
     def _onnx_float(self) -> ModelProto:
@@ -154,7 +159,7 @@ class Conversions:
 
     @cached_property
     def _equalized(self) -> Deployable:
-        return equalize(self._lifted, self._calibration[:_CORRECTION_IMAGES])
+        return equalize(self._lifted, self._calibration[:_EQUALIZATION_IMAGES])
 
     @property
     def _calibration(self) -> np.ndarray:

@@ -13,6 +13,7 @@ import torch
 from torch import fx, nn
 
 from export.deployable import Deployable
+from export.quantization.activation_ranges import GROUP
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 from runtimes.coremltools_import import import_coremltools
 
@@ -99,8 +100,9 @@ def quantize_weights(model: Any) -> Any:
 def quantize_trunk(deployable: Deployable, images: np.ndarray) -> Deployable:
     """Returns a copy whose trunk carries int8 quantization of weights and activations.
 
-    Ranges are the extremes over the calibration images; weights have a scale per output channel,
-    activations one per tensor. The head stays float.
+    Ranges are the mean, over batches of calibration images, of the extremes in the batch, so that
+    single values that stick out are cut off; weights have a scale per output channel, activations
+    one per tensor. The head stays float.
 
     Args:
         deployable: channels first.
@@ -114,7 +116,7 @@ def quantize_trunk(deployable: Deployable, images: np.ndarray) -> Deployable:
             "global_config": {
                 "quantization_scheme": "symmetric",
                 "weight_observer": "min_max",
-                "activation_observer": "min_max",
+                "activation_observer": "moving_average_min_max",
                 "weight_per_channel": True,
                 "milestones": [0, 1, 1, 0],
             }
@@ -157,10 +159,13 @@ def _use_whole_steps(trunk: nn.Module) -> None:
         observer.max_val.mul_(127.5 / 127)
 
 
-def _observe(trunk: nn.Module, images: np.ndarray, batch: int = 8) -> None:
+def _observe(trunk: nn.Module, images: np.ndarray, batch: int = GROUP) -> None:
     trunk.eval()  # a BatchNorm that could not be folded must not learn here
+    averages = [module for module in trunk.modules() if hasattr(module, "averaging_constant")]
     with torch.no_grad():
-        for start in range(0, len(images), batch):
+        for number, start in enumerate(range(0, len(images), batch), start=1):
+            for observer in averages:  # the moving average becomes the plain mean
+                setattr(observer, "averaging_constant", 1 / number)  # noqa: B010
             pixels = torch.from_numpy(images[start : start + batch]).permute(0, 3, 1, 2)
             trunk(pixels.float() / 128 - 1)
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from export.deployable import Deployable
+from export.quantization.activation_ranges import GROUP
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 
 if TYPE_CHECKING:
@@ -130,7 +131,10 @@ def quantize_static(model: ModelProto, images: np.ndarray) -> ModelProto:
             weight_type=QuantType.QInt8,
             nodes_to_quantize=_trunk_nodes(model),
             calibrate_method=CalibrationMethod.MinMax,
-            extra_options={"TensorQuantOverrides": {_pixels(model): [_PIXEL_STEPS]}},
+            extra_options={
+                "TensorQuantOverrides": {_pixels(model): [_PIXEL_STEPS]},
+                "CalibMovingAverage": True,  # the mean over batches, see `activation_ranges`
+            },
         )
         return onnx.load_model(str(quantized))
 
@@ -151,7 +155,7 @@ def _trunk_nodes(model: ModelProto) -> list[str]:
 class _Calibration:
     """Hands the calibration images to ONNX Runtime, a few at a time."""
 
-    def __init__(self, images: np.ndarray, batch: int = 8) -> None:
+    def __init__(self, images: np.ndarray, batch: int = GROUP) -> None:
         self._batches: Iterator[np.ndarray] = (
             images[start : start + batch] for start in range(0, len(images), batch)
         )

@@ -59,6 +59,28 @@ def check_output(path: Path, suffix: str, *, never_in: Collection[Path] = ()) ->
             raise InputError(f"{path}: it belongs to {folder} and is not replaced. Name another.")
 
 
+def check_folder(path: Path, mark: str, *, never: str | None = None) -> None:
+    """Checks that a folder may be replaced as a whole: it is missing, empty, or of this kind.
+
+    Args:
+        path: where the user asks for it.
+        mark: a file that every such folder has.
+        never: a file that none of them has, where another kind of folder has `mark` too.
+
+    Raises:
+        InputError: something else stands there, which would be lost.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise InputError(f"{path} is not a folder of its own; name a new folder.")
+    if not path.is_dir() or not any(path.iterdir()):
+        return
+    if not (path / mark).is_file() or (never is not None and (path / never).exists()):
+        raise InputError(
+            f"{path} holds something else (it would have {mark} and nothing of a run), and would "
+            "be replaced as a whole. Name a new folder."
+        )
+
+
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, which takes its name when the block ends well.

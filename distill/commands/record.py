@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Copies the figures in one step and prints where they went."""
-    from runtimes.atomic import replacing_folder
+    from distill.checkpoint import STUDENT_FILE
+    from runtimes.atomic import check_folder, replacing_folder
     from runtimes.console import say
 
     teacher = args.teacher or args.run_folder / "teacher"
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     missing = [path for path in wanted if not path.is_file()]
     if missing:
         raise InputError(f"{missing[0]} does not exist; finish the run, or export it, first.")
+    check_folder(args.out, "metrics.json", never=STUDENT_FILE)
     with replacing_folder(args.out) as temporary:
         for path, name in wanted.items():
             shutil.copyfile(path, temporary / name)

@@ -46,13 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains what is missing, rewrites the table after each job, and prints every path."""
     from distill.device import choose_device
+    from distill.readers.labels_csv import SYNTHETIC_MARKER
     from distill.recipes import Pair, read_budget
     from distill.splits import PROTOCOLS
     from distill.tables.jobs import METHODS, list_jobs
-    from distill.tables.work import Protocol, work
+    from distill.tables.results import check_results
+    from distill.tables.work import Protocol, check_runs, work
     from distill.train import Deadline, Stopped
     from runtimes.console import note, say, table
-    from runtimes.errors import InputError
+    from runtimes.errors import GateError, InputError
 
     splits = _names(args.splits, PROTOCOLS, "--splits")
     methods = METHODS if args.methods == "all" else _names(args.methods, METHODS, "--methods")
@@ -64,8 +66,12 @@ def run(args: argparse.Namespace) -> int:
     device = choose_device(args.device)
     name = ("tables_cpu" if device.type == "cpu" else "paper") if args.budget == "auto" else None
     budget = read_budget(name or args.budget)
-    runs = args.runs or Path("runs") / budget.name
-    out = args.out or Path("results") / budget.name
+    called = budget.name + ("-sample" if (args.data / SYNTHETIC_MARKER).is_file() else "")
+    runs = args.runs or Path("runs") / called
+    out = args.out or Path("results") / called
+    for folder in (runs, out):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file; name a folder.")
     if args.list:
         say(table(["job", "state"], [(job.name, job.state(runs)) for job in jobs]))
         return 0
@@ -73,16 +79,26 @@ def run(args: argparse.Namespace) -> int:
     contexts = {split: _context(args, split, budget, device, deadline) for split in splits}
     pair = None if args.pair is None else Pair.parse(args.pair)
     protocol = Protocol(runs, budget, pair, args.weights_dir, contexts)
+    check_runs(jobs, protocol)
+    check_results(out, jobs, protocol)
     writer = _writer(args, jobs, protocol, out)
     try:
         with deadline.catching_signals():
             work(jobs, protocol, writer)
     except Stopped as stopped:
+        writer()
         note(str(stopped))
         note("The same command goes on.")
         return 130 if deadline.interrupted else 0
     writer()
-    say(f"all {len(jobs)} jobs are done: {out / 'table.json'}, {out / 'table.md'}")
+    say(f"wrote {out / 'table.json'}, {out / 'table.md'}, {out / 'table.png'}")
+    missing = [job.name for job in jobs if not job.done(runs)]
+    if missing:
+        raise GateError(
+            f"{len(missing)} of {len(jobs)} jobs have no result ({', '.join(missing[:3])}): their "
+            "training, or their teacher's, diverged. table.json names step and learning rate."
+        )
+    say(f"all {len(jobs)} jobs are done")
     return 0
 
 
@@ -129,9 +145,12 @@ def _writer(args, jobs, protocol, out: Path):  # type: ignore[no-untyped-def]
         split: (context.dataset, context.images) for split, context in protocol.contexts.items()
     }
     measured = Measurements(protocol.runs, images)
-    words = ["--budget", args.budget] if args.budget != "auto" else []
+    words = ["--budget", protocol.budget.name if args.budget == "auto" else args.budget]
     words += ["--pair", args.pair] if args.pair else []
     words += ["--methods", args.methods] if args.methods != "all" else []
-    words += ["--splits", args.splits, "--seeds", str(args.seeds)]
+    words += ["--splits", args.splits, "--seeds", str(args.seeds), "--seed", str(args.seed)]
+    words += ["--repeated", args.repeated, "--precision", args.precision]
+    words += ["--weights-dir", "WEIGHTS"] if args.weights_dir else []
+    words += ["--compile"] if args.compile else []
     command = shlex.join(["python", "-m", "distill", "tables", "--data", "DATA", *words])
     return lambda: write_results(out, jobs, protocol, measured, command)

@@ -95,16 +95,20 @@ def list_jobs(
 
 
 @contextmanager
-def claim(path: Path) -> Iterator[bool]:
+def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Holds a lock file for the block; yields False where another process holds it.
 
     The lock ends with the process, however it ends.
+
+    Args:
+        path: of the lock file, which stays there.
+        wait: for the other process, instead of yielding False.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
             return

@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from distill.provenance import provenance
+from distill.recipes import Stage, read_budget
 from distill.settings import plain
-from distill.splits import write_split
+from distill.splits import read_split, write_split
 from distill.tables.jobs import Job, claim
 from distill.tables.report import draw, markdown
 from distill.tables.summary import Measurements, summarise
 from distill.tables.work import Protocol
 from runtimes.atomic import write_json, write_text
 from runtimes.console import note
+from runtimes.errors import InputError
 
-_PAPERS_IMAGES = 25_331
-_PAPERS_PIXELS = "the original images resized to 224 px"
+
+def check_results(out: Path, jobs: Sequence[Job], protocol: Protocol) -> None:
+    """Checks that writing the table into `out` loses nothing that stands there.
+
+    Raises:
+        InputError: the table there is of other splits, or has finished rows that this one lacks.
+    """
+    for split, context in protocol.contexts.items():
+        path = out / f"split-{split}.json"
+        if path.is_file() and read_split(path).sha256 != context.dataset.split.sha256:
+            raise InputError(
+                f"{path} is another split than this table's: other images, or another --seed. "
+                "Name another --out."
+            )
+    try:
+        earlier = json.loads((out / "table.json").read_text(encoding="utf-8"))["table"]
+    except (OSError, ValueError, KeyError):
+        return
+    known = {(job.split, job.method, job.seed) for job in jobs}
+    lost = [
+        f"{row['method']} on the split by {split}, seed {seed}"
+        for split, rows in earlier.items()
+        for row in rows
+        for seed in row["seeds"]
+        if (split, row["method"], seed) not in known
+    ]
+    if lost:
+        raise InputError(
+            f"{out / 'table.json'} has rows that this call does not ask for ({lost[0]}), and they "
+            "would be lost. Ask for them too, or name another --out."
+        )
 
 
 def write_results(
@@ -25,16 +56,13 @@ def write_results(
 ) -> None:
     """Writes table.json, table.md, table.png and split-*.json into `out`, from all finished runs.
 
-    Each file is replaced whole. While another process writes the same table this one does not:
-    the other, or the next job, will have read this process's runs too.
+    Each file is replaced whole; processes that share a table write one after another.
     """
-    with claim(protocol.runs / ".locks" / "results") as mine:
-        if not mine:
-            return
+    with claim(protocol.runs / ".locks" / "results", wait=True):
         document = {
             "command": command,
             "budget": plain(protocol.budget),
-            "differences_to_the_paper": _differences(protocol, jobs),
+            "differences_to_the_paper": differences(protocol),
             "table": summarise(jobs, protocol.runs, measured),
             "provenance": provenance(),
         }
@@ -42,43 +70,55 @@ def write_results(
         write_text(out / "table.md", markdown(document))
         draw(document, out / "table.png")
         for split, context in protocol.contexts.items():
-            path = out / f"split-{split}.json"
-            if not path.exists():
-                write_split(path, context.dataset.split, context.dataset.index)
+            write_split(out / f"split-{split}.json", context.dataset.split, context.dataset.index)
     done = sum(job.done(protocol.runs) for job in jobs)
     note(f"{done} of {len(jobs)} jobs done; wrote {out / 'table.md'}")
 
 
-def _differences(protocol: Protocol, jobs: Sequence[Job]) -> list[str]:
-    """Says plainly in what our protocol is not the paper's."""
+def differences(protocol: Protocol) -> list[str]:
+    """Says in what this protocol is not the paper's, as lines of Markdown."""
     first = next(iter(protocol.contexts.values()))
-    dataset, budget = first.dataset, protocol.budget
-    images = len(dataset.index.records)
-    used = {split: len(c.dataset.rows("train")) for split, c in protocol.contexts.items()}
-    lines: list[Any] = [
+    dataset, budget, paper = first.dataset, protocol.budget, read_budget("paper")
+    lines = [
         "",
         "What differs from the paper:",
-        f"- {images:,} images seen at {dataset.cache.size} px (paper: {_PAPERS_IMAGES:,}, "
-        f"{_PAPERS_PIXELS}); network input {budget.evaluation_size} px (paper: 224).",
-        "- trained on "
-        + ", ".join(f"{count:,} images (split by {split})" for split, count in used.items())
-        + (
-            f", at most {budget.images_per_class} of each class: a balanced subset"
-            if budget.images_per_class
-            else ""
-        )
-        + "; device "
-        + first.images.device.type
-        + ".",
-        f"- teacher and student: {_pair(protocol)} (paper: resnet50, mobilenet_v2).",
-        "- the split by lesion is ours; the paper split by image.",
+        f"- images: {len(dataset.index.records):,} seen at {dataset.cache.size} px (paper: 25,331 "
+        f"originals resized to 224 px); network input {budget.evaluation_size} px (paper: 224).",
     ]
+    for split, context in protocol.contexts.items():
+        counts = zip(dataset.index.classes, context.dataset.class_counts(), strict=True)
+        capped = budget.images_per_class
+        lines.append(
+            f"- training images, split by {'lesion' if split == 'lesion' else 'image'}: "
+            + ", ".join(f"{code} {count:,}" for code, count in counts)
+            + (f" (**a subset**, at most {capped} of each class)." if capped else ".")
+        )
+    lines.append("- the split by lesion is ours; the paper split by image.")
+    pair = protocol.pair
+    if pair is not None and (pair.teacher, pair.student) != ("resnet50", "mobilenet_v2"):
+        lines.append(
+            f"- networks: {pair.teacher} to {pair.student} (paper: resnet50 to mobilenet_v2)."
+        )
+    lines.append(f"- student's training: {_stage(budget.student)}; paper: {_stage(paper.student)}.")
+    lines.append(f"- teacher's training: {_stage(budget.teacher)}; paper: {_stage(paper.teacher)}.")
+    if budget.augmentation != paper.augmentation:
+        ours, theirs = vars(budget.augmentation), vars(paper.augmentation)
+        changed = [f"{k} {ours[k]} ({theirs[k]})" for k in ours if ours[k] != theirs[k]]
+        lines.append(f"- augmentation, with the paper's in brackets: {', '.join(changed)}.")
+    lines.append(
+        f"- initial weights stand with each run in table.json; {first.images.device.type}."
+    )
     if dataset.index.synthetic:
         lines.append("- **the images are synthetic**: the figures say nothing about skin.")
-    return [str(line) for line in lines]
+    return lines
 
 
-def _pair(protocol: Protocol) -> str:
-    if protocol.pair is None:
-        return "resnet50, mobilenet_v2"
-    return f"{protocol.pair.teacher}, {protocol.pair.student}"
+def _stage(stage: Stage) -> str:
+    phases = " + ".join(
+        f"{phase.epochs:g} epochs of {phase.views} view{'s' * (phase.views > 1)} at {phase.size} px"
+        for phase in stage.phases
+    )
+    return (
+        f"{phases}, {stage.optimizer}, {stage.schedule}, class weights {stage.class_weights}, "
+        f"best by {stage.select}"
+    )

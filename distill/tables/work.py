@@ -9,11 +9,12 @@ from pathlib import Path
 
 from distill.divergence import DivergedError
 from distill.pipeline import Places, open_teacher, train_student
-from distill.recipes import Budget, Pair, Recipe, read_method
+from distill.recipes import Budget, Pair, Recipe, read_method, read_recipe
 from distill.tables.jobs import FAILED_FILE, TEACHER, Job, claim
 from distill.train import Context, Stopped
 from runtimes.atomic import write_json
 from runtimes.console import note, warn
+from runtimes.errors import InputError
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 
@@ -64,13 +65,29 @@ def work(jobs: Sequence[Job], protocol: Protocol, finished: Callable[[], None]) 
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
+def check_runs(jobs: Sequence[Job], protocol: Protocol) -> None:
+    """Checks that what was begun earlier belongs to this table.
+
+    Raises:
+        InputError: a run of another budget, pair or method version.
+    """
+    for job in jobs:
+        path = job.folder(protocol.runs) / "recipe.yaml"
+        if path.is_file() and read_recipe(path).stages() != _recipe(job, protocol).stages():
+            raise InputError(
+                f"{path.parent} was trained with another budget, pair, method or seed than this "
+                "table asks for (see its recipe.yaml), and rows of two protocols make no table. "
+                "Name another --runs folder and another --out."
+            )
+
+
 def _work_on_one(left: Sequence[Job], jobs: Sequence[Job], protocol: Protocol) -> bool:
     """Trains the first job that is ready and free; returns whether there was one."""
     for job in left:
         if not _ready(job, jobs, protocol.runs):
             continue
         with claim(protocol.runs / ".locks" / job.name) as mine:
-            if mine and not job.done(protocol.runs):
+            if mine and not job.done(protocol.runs) and not job.failed(protocol.runs):
                 _train(job, protocol)
                 return True
     return False
@@ -88,12 +105,10 @@ def _teacher_of(job: Job, jobs: Sequence[Job]) -> Job:
     return next(other for other in jobs if (other.split, other.method) == (job.split, TEACHER))
 
 
-def _train(job: Job, protocol: Protocol) -> None:
-    note(f"\n{job.name}")
-    context = protocol.contexts[job.split]
-    split = context.dataset.split
+def _recipe(job: Job, protocol: Protocol) -> Recipe:
+    split = protocol.contexts[job.split].dataset.split
     method = read_method("ssd_kd" if job.method == TEACHER else job.method)
-    recipe = Recipe(
+    return Recipe(
         method=method,
         budget=protocol.budget,
         pair=protocol.pair or method.pair,
@@ -102,6 +117,11 @@ def _train(job: Job, protocol: Protocol) -> None:
         fold=2 if split.fold is None else split.fold,
         split_seed=split.seed,
     )
+
+
+def _train(job: Job, protocol: Protocol) -> None:
+    note(f"\n{job.name}")
+    context, recipe = protocol.contexts[job.split], _recipe(job, protocol)
     places = Places(
         run=job.folder(protocol.runs),
         teacher=Job(job.split, TEACHER, job.seed).folder(protocol.runs),
@@ -110,7 +130,7 @@ def _train(job: Job, protocol: Protocol) -> None:
     )
     try:
         teacher = None
-        if method.needs_teacher:
+        if recipe.method.needs_teacher:
             teacher = open_teacher(recipe, places, context, with_head=True)
         if job.method != TEACHER:
             train_student(recipe, places, replace(context, seed=job.seed), teacher)

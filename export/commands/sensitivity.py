@@ -1,10 +1,12 @@
 """Say which layer of a student loses how much when it is rounded, by the torch module's name.
 
 Each layer is rounded alone and its noise measured at its own output and at the logits; "together"
-is its output with all layers before it rounded too. Calibration images of the training side.
+is its output with all layers before it rounded too. Errors that are the same on every image are
+left out: bias correction takes them away. Calibration images of the training side.
 
 examples:
   python -m export sensitivity runs/ssd_kd
+  python -m export sensitivity runs/ssd_kd --raw
   python -m export sensitivity models/NAME --data DATA --precision fp16
   python -m export sensitivity runs/ssd_kd --json results/sensitivity.json --picture noise.png
 """
@@ -26,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--precision", default="int8", choices=("int8", "fp16"))
     add("--images", type=int, default=32, help="calibration images")
     add("--seed", type=seed, default=0, help="chooses the images")
+    add("--raw", action="store_true", help="before equalization, which the export carries out")
     add("--all", action="store_true", help=f"list all layers instead of the {_WORST} worst")
     add("--json", type=path, metavar="FILE", help="also write all layers to this file")
     add("--picture", type=path, metavar="FILE", help="also draw them, as PNG")
@@ -39,9 +42,11 @@ def run(args: argparse.Namespace) -> int:
     from export.image_set import network_pixels
     from export.pipeline import images_of
     from export.quantization.calibration_set import draw_calibration_set
+    from export.quantization.equalization import equalize
     from export.quantization.precisions import ROUNDINGS
     from export.quantization.sensitivity import measure_sensitivity
     from export.quantization.sensitivity_picture import draw_sensitivity
+    from export.quantization.silent_channels import lift_silent_channels
     from runtimes.atomic import check_output, write_json
     from runtimes.console import progress, say, table
 
@@ -52,7 +57,9 @@ def run(args: argparse.Namespace) -> int:
     dataset = images_of(args.run_folder, contract, args.data)
     drawn = draw_calibration_set(dataset, args.images, args.seed)
     pixels = network_pixels(dataset, drawn.ids, contract.preprocessing)
-    deployable = Deployable(classifier, contract.calibration.temperature)
+    deployable = lift_silent_channels(Deployable(classifier, contract.calibration.temperature))
+    if args.precision == "int8" and not args.raw:
+        deployable = equalize(deployable, pixels)
     with progress("layers") as bar:
         found = measure_sensitivity(
             deployable, pixels, ROUNDINGS[args.precision], lambda done, total: bar.advance()
@@ -72,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
         document = {
             "run": args.run_folder.name,
             "precision": args.precision,
+            "equalized": args.precision == "int8" and not args.raw,
             "logits_decibels": found.logits,
             "layers": [layer.to_json() for layer in found.layers],
             "calibration": drawn.to_json(),

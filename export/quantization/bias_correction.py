@@ -20,6 +20,12 @@ from torch.nn import functional as F
 
 from distill.models import PIXEL_OFFSET
 from export.deployable import Deployable
+from export.quantization.depthwise_rounding import (
+    STEPS,
+    channel_scale,
+    is_depthwise,
+    kernel_steps,
+)
 
 _FUSED = (nn.ReLU, nn.ReLU6)
 
@@ -52,14 +58,18 @@ def half(values: Tensor) -> Tensor:
 def integer(stored: Callable[[Tensor], Tensor] = exact) -> Callable[[Tensor], Tensor]:
     """Returns the rounding of weights to int8 with the scale max|w| / 127 per output channel.
 
+    Depthwise kernels keep their sums, see `depthwise_rounding`; what is converted has to lie on
+    those steps already.
+
     Args:
         stored: how the file keeps scales, and with them the numbers computed from int8.
     """
 
     def rounded(weight: Tensor) -> Tensor:
-        largest = weight.abs().amax(dim=(1, 2, 3), keepdim=True)
-        scale = largest.clamp_min(torch.finfo(weight.dtype).tiny) / 127
-        return stored(torch.round(weight / scale).clamp(-127, 127) * stored(scale))
+        scale = channel_scale(weight)
+        if is_depthwise(weight):
+            return stored(kernel_steps(weight, scale) * stored(scale))
+        return stored(torch.round(weight / scale).clamp(-STEPS, STEPS) * stored(scale))
 
     return rounded
 

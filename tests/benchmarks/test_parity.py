@@ -114,6 +114,40 @@ def test_formats_have_the_gates_of_their_precision() -> None:
     assert gates.gate_for(FORMATS[-1], other).balanced_accuracy == 0.010
 
 
+def test_an_answer_that_is_no_number_is_a_fault_of_its_file(
+    exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import benchmarks.parity as module
+
+    def broken(path: Path, threads: int):  # type: ignore[no-untyped-def]
+        session = open_model(path, threads)
+        if "int8" in path.name:
+            answer = session.predict
+
+            def predict(pixels: np.ndarray):  # type: ignore[no-untyped-def]
+                found = answer(pixels)
+                found.probabilities[0] = np.nan
+                return found
+
+            session.predict = predict
+        return session
+
+    monkeypatch.setattr(module, "open_model", broken)
+    found = measure_parity(exported.artifacts, exported.run, open_dataset(exported.run))
+    assert "1 images have an answer that is no probabilities" in found.rows[2].faults
+    assert found.rows[1].faults == ()
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_an_asked_format_that_is_not_there_is_an_error(
+    exported: Exported, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["parity", str(exported.artifacts), "--run", str(exported.run), "--gate"]
+    words += ["--only", "tflite:int8", "onnx:fp32"]
+    assert run_program("benchmarks", "", VERB, words) == 2
+    assert "does not list tflite:int8" in capsys.readouterr().err
+
+
 def test_files_of_another_student_are_refused(exported: Exported, tmp_path: Path) -> None:
     (tmp_path / "student.safetensors").write_bytes(b"other")
     with pytest.raises(InputError, match="another student"):

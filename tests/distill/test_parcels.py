@@ -77,7 +77,13 @@ def test_nothing_is_overwritten(run: Path, tmp_path: Path) -> None:
     pack(run, tmp_path / "parcels")
     with pytest.raises(InputError, match="exists"):
         unpack(tmp_path / "parcels", run)
-    with pytest.raises(InputError, match="lies in"):
-        pack(run, run / "parcels")
+    for out in (run / "parcels", run.parent, run):
+        with pytest.raises(InputError, match="lie in each other"):
+            pack(run, out)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    with pytest.raises(InputError, match="holds something else"):
+        pack(run, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
     with pytest.raises(InputError, match="no folder"):
         pack(run / "a", tmp_path / "x")

@@ -68,8 +68,9 @@ def test_it_holds_weights_contract_figures_split_and_card(run: Path, released: P
 def test_the_card_tells_the_figures_of_the_test_side(released: Path) -> None:
     about = json.loads((released / "metrics.json").read_text())
     card = (released / "MODEL_CARD.md").read_text()
-    for words in ("Not a medical device", "synthetic images", "Known failures", "CC BY-NC 4.0"):
+    for words in ("Not a medical device", "synthetic images", "Known failures", "show no patient"):
         assert words in card, words
+    assert "CC BY-NC" not in card
     accuracy = about["metrics"]["accuracy"]
     assert f"{accuracy['value']:.3f} ({accuracy['low']:.3f} to {accuracy['high']:.3f})" in card
     for code, found in about["metrics"]["per_class"].items():
@@ -100,6 +101,16 @@ def test_groups_cover_every_test_image_once(dataset: Dataset) -> None:
             assert row["accuracy"]["value"] == 1.0
         else:
             assert "accuracy" not in row
+
+
+@pytest.mark.parametrize("place", ["run", "models"])
+def test_nothing_else_is_replaced(run: Path, released: Path, place: str) -> None:
+    dataset = open_dataset(run)
+    images = to_device(dataset, choose_device("cpu"))
+    with pytest.raises(InputError, match="holds something else"):
+        release(run, run.parent / place, dataset, images)
+    assert (run / "log.jsonl").is_file()
+    assert (released / "MODEL_CARD.md").is_file()
 
 
 def test_a_folder_that_is_no_run_is_refused(

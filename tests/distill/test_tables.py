@@ -133,6 +133,22 @@ def test_a_finished_table_is_written_again_without_training(table: Path, sample:
     assert listed.stdout.count("done") == 7
 
 
+def test_a_table_of_another_protocol_takes_other_folders(table: Path, sample: Path) -> None:
+    before = (table / "out" / "table.json").read_bytes()
+    words = _words(table, sample)
+    (table / "tiny.yaml").write_text(BUDGET.replace("lr: 0.001", "lr: 0.002"))
+    done = _run(words)
+    assert done.returncode == 2
+    assert "another budget" in done.stderr
+    fewer = _run(_words(table, sample, "--methods", "no_kd"))
+    assert fewer.returncode == 2
+    assert "would be lost" in fewer.stderr
+    other = _run(_words(table, sample, "--seed", "5", "--runs", str(table / "elsewhere")))
+    assert other.returncode == 2
+    assert "another split" in other.stderr
+    assert (table / "out" / "table.json").read_bytes() == before
+
+
 def test_a_time_budget_stops_a_table_and_says_how_to_go_on(sample: Path, tmp_path: Path) -> None:
     done = _run(_words(tmp_path, sample, "--time-budget", "0.1s"))
     assert done.returncode == 0
@@ -145,8 +161,8 @@ def test_a_diverged_row_is_told_and_the_others_are_trained(sample: Path, tmp_pat
     assert text != BUDGET
     (tmp_path / "tiny.yaml").write_text(text)
     done = _run(words)
-    assert done.returncode == 0, done.stderr
-    assert "diverged" in done.stderr
+    assert done.returncode == 1, done.stderr
+    assert "1 of 2 jobs have no result (lesion-no_kd-seed2021)" in done.stderr
     row = _rows(tmp_path)["no_kd"]
     assert "learning rate" in row["failed"]["2021"]
     assert (tmp_path / "runs" / "lesion-no_kd-seed2021" / FAILED_FILE).is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -34,9 +35,12 @@ def deployable(classifier: Classifier) -> Deployable:
 
 
 def test_decibels_are_those_of_the_definition() -> None:
-    signal = torch.tensor([3.0, 4.0])
-    assert decibels(signal, signal + torch.tensor([0.5, 0.0])) == pytest.approx(20.0)
+    signal = torch.tensor([[3.0, 4.0], [4.0, 3.0]])
+    error = torch.tensor([[0.5, 0.0], [-0.5, 0.0]])
+    assert decibels(signal, signal + error) == pytest.approx(20.0)
     assert decibels(signal, signal) == math.inf
+    # A constant of a channel is what a bias corrects.
+    assert decibels(signal, signal + error + torch.tensor([7.0, -2.0])) == pytest.approx(20.0)
 
 
 def test_layers_are_named_after_the_modules_and_the_additions(
@@ -68,7 +72,7 @@ def test_half_precision_loses_less_than_int8(deployable: Deployable, images: np.
 
 def test_noise_adds_up_along_the_network(deployable: Deployable, images: np.ndarray) -> None:
     found = measure_sensitivity(deployable, images[:8], INT8)
-    assert found.logits < min(layer.logits for layer in found.layers)
+    assert found.logits < sorted(layer.logits for layer in found.layers)[1]
     assert found.layers[0].together == pytest.approx(found.layers[0].own)
     assert found.layers[-1].together < found.layers[-1].own
 
@@ -87,11 +91,34 @@ def test_the_layer_that_was_spoilt_is_found(
     def weight(values: torch.Tensor) -> torch.Tensor:
         rounded = integer()(values)
         spoilt = values.data_ptr() == module.weight.data_ptr()
-        return rounded * 1.3 if spoilt else rounded
+        return rounded + 0.3 * rounded.roll(1, dims=-1) if spoilt else rounded
 
     found = measure_sensitivity(deployable, images[:8], replace(INT8, weight=weight))
     assert min(found.layers, key=lambda layer: layer.own).name == name
     assert min(found.layers, key=lambda layer: layer.logits).name == name
+
+
+def test_activations_in_place_leave_the_exact_side_exact(images: np.ndarray) -> None:
+    torch.manual_seed(0)
+    trunk = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 6, 3), torch.nn.SiLU(inplace=True), torch.nn.Conv2d(6, 6, 3)
+    )
+    found = [
+        measure_sensitivity(
+            Deployable(Classifier("silu", copy.deepcopy(trunk), 6, 4, 0.0).eval(), 1.0),
+            images[:8],
+            INT8,
+        )
+        for trunk in (trunk, _not_in_place(trunk))
+    ]
+    assert found[0] == found[1]
+    assert [layer.kind for layer in found[0].layers] == ["Conv2d", "SiLU", "Conv2d"]
+
+
+def _not_in_place(trunk: torch.nn.Sequential) -> torch.nn.Sequential:
+    other = copy.deepcopy(trunk)
+    other[1] = torch.nn.SiLU(inplace=False)
+    return other
 
 
 def test_the_picture_shows_layers_without_noise_too(

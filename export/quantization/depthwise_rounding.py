@@ -1,0 +1,63 @@
+"""Rounding of depthwise kernels that keeps each kernel's sum.
+
+Neighbouring pixels are alike, so what a depthwise kernel answers is mostly its sum times their
+mean. Rounding nine weights to the nearest step each can leave the sum off by several steps, and the
+answer then follows the brightness of the picture, which no bias corrects. Here as many weights as
+needed go to the other neighbouring step, those first that lie closest to the middle, until the
+sum is right to half a step.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from export.deployable import Deployable
+
+STEPS = 127
+
+
+def is_depthwise(weight: Tensor) -> bool:
+    """Whether weights (O, I, h, w) are kernels of one channel each."""
+    return weight.shape[1] == 1 and weight.shape[2] * weight.shape[3] > 1
+
+
+def kernel_steps(weight: Tensor, scale: Tensor) -> Tensor:
+    """Returns whole steps of −127 to 127 whose sum over each kernel is that of the weights.
+
+    A weight that nearest rounding puts at ±127 stays there, so that the largest weight, from which
+    file formats take the scale, is what it was.
+
+    Args:
+        weight: (O, 1, h, w).
+        scale: of one step, (O, 1, 1, 1).
+    """
+    exact = (weight / scale).flatten(1)
+    nearest = torch.round(exact).clamp(-STEPS, STEPS)
+    left = exact - nearest
+    missing = torch.round(left.sum(dim=1, keepdim=True))
+    movable = nearest.abs() < STEPS
+    # The weights that lose least by a step in the wanted direction come first.
+    order = torch.where(movable, left * missing.sign(), -torch.inf)
+    rank = order.argsort(dim=1, descending=True).argsort(dim=1)
+    moved = (rank < missing.abs()) & movable
+    return (nearest + moved * missing.sign()).view_as(weight)
+
+
+def settle_depthwise(deployable: Deployable) -> Deployable:
+    """Returns a copy whose depthwise weights lie on those steps, where any converter keeps them."""
+    trunk = copy.deepcopy(deployable.trunk)
+    with torch.no_grad():
+        for module in trunk.modules():
+            if isinstance(module, nn.Conv2d) and is_depthwise(module.weight):
+                scale = channel_scale(module.weight)
+                module.weight.copy_(kernel_steps(module.weight, scale) * scale)
+    return deployable.with_trunk(trunk)
+
+
+def channel_scale(weight: Tensor) -> Tensor:
+    """The scale max|w| / 127 of each output channel, (O, 1, 1, 1)."""
+    largest = weight.abs().amax(dim=(1, 2, 3), keepdim=True)
+    return largest.clamp_min(torch.finfo(weight.dtype).tiny) / STEPS

@@ -1,0 +1,59 @@
+"""Depthwise kernels keep their sums when they are rounded, and converters keep the steps."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from distill.models import Classifier
+from export.deployable import Deployable
+from export.quantization.bias_correction import integer
+from export.quantization.depthwise_rounding import (
+    STEPS,
+    channel_scale,
+    kernel_steps,
+    settle_depthwise,
+)
+
+KERNELS = torch.randn(500, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_sum_of_a_kernel_is_right_to_half_a_step() -> None:
+    scale = channel_scale(KERNELS)
+    exact, steps = KERNELS / scale, kernel_steps(KERNELS, scale)
+    assert torch.equal(steps, steps.round())
+    assert steps.abs().max() == STEPS
+    off = (steps - exact).sum(dim=(1, 2, 3)).abs()
+    assert off.max() <= 0.5 + 1e-4
+    nearest = (exact.round() - exact).sum(dim=(1, 2, 3)).abs()
+    assert nearest.max() > 1.5  # which shows that there was something to mend
+
+
+def test_no_weight_moves_by_a_whole_step() -> None:
+    scale = channel_scale(KERNELS)
+    assert (kernel_steps(KERNELS, scale) - KERNELS / scale).abs().max() < 1.0
+
+
+def test_the_largest_weight_keeps_the_scale() -> None:
+    scale = channel_scale(KERNELS)
+    settled = kernel_steps(KERNELS, scale) * scale
+    torch.testing.assert_close(channel_scale(settled), scale)
+
+
+def test_rounding_once_more_changes_nothing(classifier: Classifier) -> None:
+    settled = settle_depthwise(Deployable(classifier, 1.0))
+    weight = settled.trunk.get_submodule("depthwise.0").weight
+    nearest = (weight / channel_scale(weight)).round() * channel_scale(weight)
+    torch.testing.assert_close(nearest, weight)
+    torch.testing.assert_close(integer()(weight), weight)
+
+
+def test_other_convolutions_are_left_alone(classifier: Classifier) -> None:
+    before = Deployable(classifier, 1.0)
+    after = settle_depthwise(copy.deepcopy(before))
+    for name, module in before.trunk.named_modules():
+        if isinstance(module, nn.Conv2d):
+            same = torch.equal(after.trunk.get_submodule(name).weight, module.weight)
+            assert same == (name != "depthwise.0"), name
