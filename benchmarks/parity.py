@@ -228,7 +228,7 @@ def _row(
     melanoma: np.ndarray | None,
     classes: Sequence[str],
 ) -> FileParity:
-    own, torchs = _normalised(answers[key]), answers[TORCH]
+    own, torchs = (_normalised(answers[name]) for name in (key, TORCH))
     sensitivity = None
     if threshold is not None and melanoma is not None and melanoma.any():
         scores = own[melanoma, classes.index(MELANOMA)]

@@ -22,6 +22,7 @@ from distill.recipes import read_recipe
 from distill.subgroups import subgroups
 from runtimes.atomic import check_folder, replacing_folder, write_json, write_text
 from runtimes.contract import Contract, check_model_name
+from runtimes.errors import InputError
 from runtimes.metadata import CONTRACT_FILE
 from runtimes.preprocess import resize_square
 
@@ -46,6 +47,9 @@ def release(run: Path, out: Path, dataset: Dataset, images: DeviceImages) -> dic
     """
     check_model_name(out.name, str(out))
     check_folder(out, CARD_FILE)
+    places = out.resolve(), run.resolve()
+    if places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
+        raise InputError(f"{out} and {run} lie in each other; name another --out.")
     model, contract = read_student(run)
     about = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     measured = measure_run(run, dataset, images, "test")

@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
 def _names(text: str, possible: tuple[str, ...], option: str) -> list[str]:
     from runtimes.errors import InputError
 
-    found = [name.strip() for name in text.split(",") if name.strip()]
+    found = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in found if name not in possible]
     if unknown or not found:
         raise InputError(f"{option} is '{text}'; possible: {', '.join(possible)}.")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +31,7 @@ _WITHOUT_TEACHER = {"wce", "adjusted"}
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("plateau", "cosine", "steps")
 SELECTIONS = ("weighted_loss", "balanced_accuracy", "accuracy")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 CLASS_WEIGHTS = ("inverse", "square-root", "equal")
 
 
@@ -292,6 +294,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         limits = (
+            ("name", bool(_NAME.fullmatch(self.name)), "letters, digits and - _ . only"),
             ("cache", 8 <= self.cache <= 1024, "8 to 1024 pixels"),
             ("evaluation_size", 32 <= self.evaluation_size <= 1024, "32 to 1024 pixels"),
             (

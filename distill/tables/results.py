@@ -36,7 +36,7 @@ def check_results(out: Path, jobs: Sequence[Job], protocol: Protocol) -> None:
         earlier = json.loads((out / "table.json").read_text(encoding="utf-8"))["table"]
     except (OSError, ValueError, KeyError):
         return
-    known = {(job.split, job.method, job.seed) for job in jobs}
+    known = {(job.split, job.method, job.seed) for job in jobs if job.done(protocol.runs)}
     lost = [
         f"{row['method']} on the split by {split}, seed {seed}"
         for split, rows in earlier.items()
@@ -46,8 +46,9 @@ def check_results(out: Path, jobs: Sequence[Job], protocol: Protocol) -> None:
     ]
     if lost:
         raise InputError(
-            f"{out / 'table.json'} has rows that this call does not ask for ({lost[0]}), and they "
-            "would be lost. Ask for them too, or name another --out."
+            f"{out / 'table.json'} has rows that this call does not ask for or whose runs are not "
+            f"in {protocol.runs} ({lost[0]}), and they would be lost. Ask for them too, or name "
+            "another --out."
         )
 
 

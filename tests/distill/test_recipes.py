@@ -69,6 +69,7 @@ def test_a_recipe_comes_back_from_disk(tmp_path: Path) -> None:
         (("lr: 0.001", "lr: fast"), "'student.lr' is 'fast', expected float"),
         (("lr: 0.001", "lr: 1e-3"), r"'1e-3'.*expected float.*write 1\.0e-3"),
         (("name: cpu", "{"), "not valid YAML"),
+        (("name: cpu", "name: ../cpu"), "name is ../cpu, expected letters"),
         (("cache: 84", "cache: 84\ncache: 96"), "'cache' stands twice"),
         (("cache: 84", ""), "'cache' is missing"),
         (("views: 4", "views: 3"), "views is 3, expected 1 or 4"),

@@ -90,7 +90,7 @@ def test_an_earlier_sample_is_replaced_and_nothing_else(tmp_path: Path) -> None:
     assert contents(folder) != before
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
-    with pytest.raises(InputError, match="something other than a synthetic sample"):
+    with pytest.raises(InputError, match="holds something else"):
         write_sample(tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
 

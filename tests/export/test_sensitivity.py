@@ -90,7 +90,7 @@ def test_the_layer_that_was_spoilt_is_found(
 
     def weight(values: torch.Tensor) -> torch.Tensor:
         rounded = integer()(values)
-        spoilt = values.data_ptr() == module.weight.data_ptr()
+        spoilt = torch.equal(values, module.weight)
         return rounded + 0.3 * rounded.roll(1, dims=-1) if spoilt else rounded
 
     found = measure_sensitivity(deployable, images[:8], replace(INT8, weight=weight))
@@ -103,13 +103,11 @@ def test_activations_in_place_leave_the_exact_side_exact(images: np.ndarray) -> 
     trunk = torch.nn.Sequential(
         torch.nn.Conv2d(3, 6, 3), torch.nn.SiLU(inplace=True), torch.nn.Conv2d(6, 6, 3)
     )
+    classifier = Classifier("silu", trunk, 6, 4, 0.0).eval()
+    other = copy.deepcopy(classifier)
+    other.trunk = _not_in_place(trunk)
     found = [
-        measure_sensitivity(
-            Deployable(Classifier("silu", copy.deepcopy(trunk), 6, 4, 0.0).eval(), 1.0),
-            images[:8],
-            INT8,
-        )
-        for trunk in (trunk, _not_in_place(trunk))
+        measure_sensitivity(Deployable(each, 1.0), images[:8], INT8) for each in (classifier, other)
     ]
     assert found[0] == found[1]
     assert [layer.kind for layer in found[0].layers] == ["Conv2d", "SiLU", "Conv2d"]

@@ -12,7 +12,7 @@ import torch
 from distill.models import Classifier
 from export.deployable import Deployable
 from export.noise import native_chatter, quiet_converters
-from export.quantization.activation_ranges import measure_ranges
+from export.quantization.activation_ranges import GROUP, measure_ranges
 from export.quantization.bias_correction import (
     Rounding,
     correct_biases,
@@ -126,15 +126,22 @@ def test_half_weights_halve_the_file_and_hardly_change_an_answer(
     assert 0 < np.abs(found["cam"] - wanted["cam"]).max() < 0.05
 
 
-def test_ranges_hold_every_value_seen_and_all_pixels(content: bytes, images: np.ndarray) -> None:
+def test_ranges_are_the_mean_of_groups_and_hold_all_pixels(
+    content: bytes, images: np.ndarray
+) -> None:
     with native_chatter():
-        ranges = measure_ranges(content, images[:4], 1)
-        wider = measure_ranges(content, images, 1)
-    assert ranges["input/sub_0"]["min"].item() == -128
-    assert ranges["input/sub_0"]["max"].item() == 127
-    for name, measured in ranges.items():
-        assert wider[name]["min"].item() <= measured["min"].item() <= 0
-        assert wider[name]["max"].item() >= measured["max"].item() >= 0
+        first, second, both = (
+            measure_ranges(content, part, 1)
+            for part in (images[:GROUP], images[GROUP : 2 * GROUP], images[: 2 * GROUP])
+        )
+    assert both["input/sub_0"]["min"].item() == -128
+    assert both["input/sub_0"]["max"].item() == 127
+    for name, measured in both.items():
+        for end in ("min", "max"):
+            groups = [part[name][end].item() for part in (first, second)]
+            assert measured[end].item() == pytest.approx(np.mean(groups), abs=1e-5), name
+        assert measured["min"].item() <= 0 <= measured["max"].item()
+    assert any(first[name]["max"].item() != second[name]["max"].item() for name in both)
 
 
 def test_other_numbers_need_no_second_conversion(
