@@ -26,8 +26,7 @@ from export.quantization.depthwise_rounding import (
     is_depthwise,
     kernel_steps,
 )
-
-_FUSED = (nn.ReLU, nn.ReLU6)
+from export.quantization.two_sided import FUSED, Sides, side_of
 
 
 @dataclass(frozen=True)
@@ -116,12 +115,6 @@ def correct_biases(deployable: Deployable, images: np.ndarray, rounding: Roundin
     return deployable.with_trunk(trunk.eval())
 
 
-@dataclass(frozen=True)
-class _Sides:
-    exact: Any
-    rounded: Any
-
-
 class _Correction(fx.Interpreter):
     """Carries two values for every node and mends each convolution on the way."""
 
@@ -132,9 +125,9 @@ class _Correction(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         if n.op in ("placeholder", "get_attr"):  # pixels are whole numbers: nothing to round
             value = super().run_node(n)
-            return _Sides(value, value)
+            return Sides(value, value)
         args, keywords = self.fetch_args_kwargs_from_env(n)
-        accurate, approximate = (_side((args, keywords), side) for side in ("exact", "rounded"))
+        accurate, approximate = (side_of((args, keywords), side) for side in ("exact", "rounded"))
         module = self.fetch_attr(str(n.target)) if n.op == "call_module" else None
         if isinstance(module, nn.Conv2d):
             return self._kept(n, *self._convolve(module, accurate[0][0], approximate[0][0]))
@@ -162,19 +155,12 @@ class _Correction(fx.Interpreter):
         module.bias.copy_(self._rounding.bias((wanted - found).mean(dim=(0, 2, 3))))
         return wanted, found + module.bias[:, None, None]
 
-    def _kept(self, n: fx.Node, accurate: Any, approximate: Any) -> _Sides:
+    def _kept(self, n: fx.Node, accurate: Any, approximate: Any) -> Sides:
         """Rounds what a runtime stores; a ReLU is part of the operation before it."""
         fused = all(
-            user.op == "call_module" and isinstance(self.fetch_attr(str(user.target)), _FUSED)
+            user.op == "call_module" and isinstance(self.fetch_attr(str(user.target)), FUSED)
             for user in n.users
         )
         if isinstance(accurate, Tensor) and not fused:
             approximate = self._rounding.activation(accurate, approximate)
-        return _Sides(accurate, approximate)
-
-
-def _side(values: Any, side: str) -> Any:
-    def pick(value: Any) -> Any:
-        return getattr(value, side) if isinstance(value, _Sides) else value
-
-    return fx.node.map_aggregate(values, pick)
+        return Sides(accurate, approximate)

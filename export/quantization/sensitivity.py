@@ -21,8 +21,8 @@ from torch.nn import functional as F
 from distill.models import PIXEL_OFFSET
 from export.deployable import Deployable
 from export.quantization.bias_correction import Rounding
+from export.quantization.two_sided import FUSED, Sides, side_of
 
-_FUSED = (nn.ReLU, nn.ReLU6)
 _WITHOUT_NUMBERS = (nn.Dropout, nn.Identity, nn.ReLU, nn.ReLU6)
 
 
@@ -147,17 +147,11 @@ def _layers(trunk: fx.GraphModule) -> list[_Layer]:
 
 
 def _is_fused(trunk: fx.GraphModule, node: fx.Node) -> bool:
-    return node.op == "call_module" and isinstance(trunk.get_submodule(str(node.target)), _FUSED)
+    return node.op == "call_module" and isinstance(trunk.get_submodule(str(node.target)), FUSED)
 
 
 def _function_name(node: fx.Node) -> str:
     return str(getattr(node.target, "__name__", node.target))
-
-
-@dataclass(frozen=True)
-class _Sides:
-    exact: Any
-    rounded: Any
 
 
 class _Rounded(fx.Interpreter):
@@ -183,9 +177,9 @@ class _Rounded(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         if n.op in ("placeholder", "get_attr"):
             value = super().run_node(n)
-            return _Sides(value, value)
+            return Sides(value, value)
         args, keywords = self.fetch_args_kwargs_from_env(n)
-        accurate, approximate = (_side((args, keywords), side) for side in ("exact", "rounded"))
+        accurate, approximate = (side_of((args, keywords), side) for side in ("exact", "rounded"))
         if n.op == "output":
             return args[0]
         run = getattr(self, n.op)
@@ -195,7 +189,7 @@ class _Rounded(fx.Interpreter):
         if n.name in self._last and isinstance(exact, Tensor):
             rounded = self._rounding.activation(exact, rounded)
             self.noise[self._last[n.name]] = decibels(exact, rounded)
-        return _Sides(exact, rounded)
+        return Sides(exact, rounded)
 
     def _computed(self, n: fx.Node, run: Callable[..., Any], values: Any) -> Any:
         module = self.fetch_attr(str(n.target)) if n.op == "call_module" else None
@@ -216,16 +210,9 @@ def _same(args: Any) -> bool:
     parted: list[bool] = []
 
     def look(value: Any) -> Any:
-        if isinstance(value, _Sides):
+        if isinstance(value, Sides):
             parted.append(value.exact is not value.rounded)
         return value
 
     fx.node.map_aggregate(args, look)
     return not any(parted)
-
-
-def _side(values: Any, side: str) -> Any:
-    def pick(value: Any) -> Any:
-        return getattr(value, side) if isinstance(value, _Sides) else value
-
-    return fx.node.map_aggregate(values, pick)
