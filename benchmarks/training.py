@@ -14,7 +14,7 @@ import torch
 from benchmarks.compute_rate import matrix_rate, step_flops
 from distill.augment import Augmentation
 from distill.dataset import DeviceImages
-from distill.device import to_channels_last
+from distill.device import keep_freed_memory, to_channels_last
 from distill.models import build_classifier, normalise
 from distill.provenance import provenance
 from distill.recipes import Method, Pair, Phase, Stage
@@ -98,14 +98,15 @@ def measure_training(
         trace: where to write a trace of three loop steps (Chrome's JSON), if anywhere.
     """
     torch.manual_seed(0)
+    keep_freed_memory(device)
     views = views or (4 if method.needs_four_views else 1)
     teacher_size = teacher_size or size
-    teacher = None
+    bare_teacher = teacher = None
     if method.needs_teacher:
-        model = build_classifier(pair.teacher, _CLASSES)
-        to_channels_last(model, device)
-        head = ProjectionHead(model.width).to(device) if method.needs_head else None
-        teacher = FrozenTeacher(model, head, teacher_size)
+        bare_teacher = build_classifier(pair.teacher, _CLASSES).eval()
+        to_channels_last(bare_teacher, device)
+        head = ProjectionHead(bare_teacher.width).to(device) if method.needs_head else None
+        teacher = FrozenTeacher(bare_teacher, head, teacher_size)
     student = build_classifier(pair.student, _CLASSES)
     task = StudentTask(student, method, torch.ones(_CLASSES), teacher)
     to_channels_last(task, device).train()
@@ -128,9 +129,9 @@ def measure_training(
 
     def bare_step(number: int) -> None:
         with torch.autocast(device.type, precision, enabled=enabled):
-            if teacher is not None:
+            if bare_teacher is not None:
                 with torch.no_grad():
-                    teacher.model(ready_for_teacher)
+                    bare_teacher(ready_for_teacher)
             logits = student(ready).logits
         student.zero_grad(set_to_none=True)
         logits.float().sum().backward()

@@ -107,7 +107,7 @@ def make_views(
         views_ = _recoloured(views_, settings, draw)
     if settings.dropout_p:
         views_ = _dropped(views_, settings, draw)
-    views_ = normalise(views_.clamp(0, 255))
+    views_ = normalise(views_.clamp_(0, 255))
     return views_.contiguous(memory_format=torch.channels_last)
 
 
@@ -149,6 +149,13 @@ def _blurred(images: Tensor, sigma: Tensor) -> Tensor:
 
     Two products with a band matrix for each image; its rows are normalised, also at the border.
     """
+    if images.device.type == "cpu":  # a GPU would wait for the number of blurred images
+        blurred = sigma.nonzero()[:, 0]
+        return images.index_copy(0, blurred, _smoothed(images[blurred], sigma[blurred]))
+    return _smoothed(images, sigma)
+
+
+def _smoothed(images: Tensor, sigma: Tensor) -> Tensor:
     position = torch.arange(images.shape[-1], device=images.device)
     distance = (position[:, None] - position[None, :]) ** 2
     band = torch.exp(-distance / (2 * sigma.clamp(min=1e-3)[:, None, None] ** 2))

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Trains what is missing, rewrites the table after each job, and prints every path."""
-    from distill.device import choose_device
+    from distill.device import choose_device, keep_freed_memory
     from distill.readers.labels_csv import SYNTHETIC_MARKER
     from distill.recipes import Pair, read_budget
     from distill.splits import PROTOCOLS
@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     seeds = range(args.seed, args.seed + args.seeds)
     jobs = list_jobs(splits, methods, seeds, repeated)
     device = choose_device(args.device)
+    keep_freed_memory(device)
     name = ("tables_cpu" if device.type == "cpu" else "paper") if args.budget == "auto" else None
     budget = read_budget(name or args.budget)
     called = budget.name + ("-sample" if (args.data / SYNTHETIC_MARKER).is_file() else "")

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains what is missing and prints every path written."""
     from distill.dataset import prepare_dataset, to_device
-    from distill.device import choose_device, choose_precision
+    from distill.device import choose_device, choose_precision, keep_freed_memory
     from distill.models import check_architecture
     from distill.parallel import first_process_first, process_group
     from distill.pipeline import Places, train_recipe, train_teacher
@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path("runs") / method.name
     check_model_name(out.name, str(out))  # the model and its files are called after the folder
     device = choose_device(args.device)
+    keep_freed_memory(device)
     budget = read_budget(_budget_name(args, device.type))
     recipe = _recipe(args, method, budget)
     for architecture in (recipe.pair.teacher, recipe.pair.student):

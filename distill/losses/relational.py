@@ -49,9 +49,9 @@ def rkd_angle(pool_s: Tensor, pool_t: Tensor) -> Tensor:
     Source: Park et al. 2019, angle-wise loss.
     """
     _check_rows(pool_s, pool_t, 2)
-    cosines_s = _triplet_cosines(_gram_of_rows(pool_s))
-    cosines_t = _triplet_cosines(_gram_of_rows(pool_t.detach()))
-    return F.smooth_l1_loss(cosines_s, cosines_t).to(pool_s.dtype)
+    cosines_s = _triplet_cosines(_gram_of_rows(pool_s), pool_s.dtype)
+    cosines_t = _triplet_cosines(_gram_of_rows(pool_t.detach()), pool_s.dtype)
+    return F.smooth_l1_loss(cosines_s, cosines_t)
 
 
 def drkd(pool_s: Tensor, pool_t: Tensor) -> Tensor:
@@ -95,8 +95,12 @@ def _relative_distances(gram: Tensor) -> Tensor:
     return distances / (distances.sum() / (n * (n - 1)))
 
 
-def _triplet_cosines(gram: Tensor) -> Tensor:
-    """Cosines (j, i, k) at the corner j; 0 where row i or k coincides with row j."""
+def _triplet_cosines(gram: Tensor, dtype: torch.dtype) -> Tensor:
+    """Cosines (j, i, k) at the corner j; 0 where row i or k coincides with row j.
+
+    The differences, where digits cancel, are taken in the precision of `gram`; what follows, the
+    larger part of the time, in `dtype`.
+    """
     norms = gram.diagonal()
     squared = _squared_distances(gram)
     # Below this the difference of two rows is rounding of the Gram matrix, not a direction.
@@ -106,4 +110,5 @@ def _triplet_cosines(gram: Tensor) -> Tensor:
     inverse = torch.where(apart, squared, torch.ones_like(squared)).rsqrt() * apart
     corner = gram - 0.5 * norms[:, None]
     products = gram[None, :, :] - corner[:, :, None] - corner[:, None, :]
+    products, inverse = products.to(dtype), inverse.to(dtype)
     return products * inverse[:, :, None] * inverse[:, None, :]

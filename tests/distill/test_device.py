@@ -1,0 +1,49 @@
+"""Where training runs, and that a step finds the memory of the last one."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from distill.device import choose_device
+from runtimes.errors import InputError
+
+# Faults of 20 rounds that each take and free 64 MB, after the first five.
+_ROUNDS = """
+import resource, sys, torch
+from distill.device import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory(torch.device("cpu"))
+def take():
+    return torch.ones(1 << 24).sum()
+for _ in range(5):
+    take()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    take()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is set")
+def test_freed_memory_is_taken_again() -> None:
+    faults = {
+        way: int(subprocess.check_output([sys.executable, "-c", _ROUNDS, way], text=True))
+        for way in ("kept", "given back")
+    }
+    assert faults["kept"] < faults["given back"] / 10
+
+
+def test_unknown_device_is_refused() -> None:
+    with pytest.raises(InputError, match="possible: auto, cpu, cuda"):
+        choose_device("tpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_missing_gpu_is_told_with_the_remedy() -> None:
+    with pytest.raises(InputError, match="--device cpu"):
+        choose_device("cuda")
