@@ -13,15 +13,22 @@ ONLY ?=
 
 # `make DATA=~/x` reaches the commands as it is typed: not every shell expands a ~ in it.
 home = $(patsubst ~/%,$(HOME)/%,$(1))
+comma := ,
 # A value as one word of the shell, whatever quotes or spaces are in it.
 quoted = '$(subst ','\'',$(1))'
 override DATA := $(call home,$(DATA))
 override WEIGHTS := $(call home,$(WEIGHTS))
+# A folder that is also a target or part of a name is written without a slash at its end.
+folder = $(patsubst %/,%,$(call home,$(1)))
 
 SAMPLE := data/sample
 SOURCE := $(or $(DATA),$(SAMPLE))
 RUN ?= runs/$(RECIPE)$(if $(DATA),,-sample)
 OUT ?= artifacts/$(notdir $(RUN))
+# Which of the three a person named; otherwise they are this file's own.
+NAMED := $(filter-out file,$(origin RUN) $(origin RECIPE) $(origin OUT))
+override RUN := $(call folder,$(RUN))
+override OUT := $(call folder,$(OUT))
 ifneq ($(words $(RUN)) $(words $(OUT)) $(words $(RECIPE)),1 1 1)
 $(error RUN, OUT and RECIPE have no spaces, got RUN="$(RUN)" OUT="$(OUT)" RECIPE="$(RECIPE)")
 endif
@@ -48,13 +55,13 @@ setup: $(EXPORT) ## install everything that training and export need
 sample: $(SAMPLE)/labels.csv ## draw the synthetic sample data set
 
 distill: $(RUN)/student.safetensors ## train a student (DATA, RECIPE, BUDGET, PAIR, WEIGHTS, TIME)
-	@echo "$(RUN) is finished; name another RUN=... to train anew."
+	@echo $(call quoted,$(RUN) is finished; name another RUN=... to train anew.)
 
 export: $(EXPORT) ## write the phone files of the trained student, or of the released one (RUN, OUT, ONLY)
-	@if test -f $(call quoted,$(RUN)/student.safetensors) || test '$(sort $(origin RUN) $(origin RECIPE) $(origin OUT))' != 'file'; \
+	@if test -f $(call quoted,$(RUN)/student.safetensors) || test -n '$(NAMED)'; \
 	then run=$(call quoted,$(RUN)) out=$(call quoted,$(OUT)); \
-	else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; echo "$(RUN) holds no student; exporting the released one, $(RELEASED)"; fi; \
-	$(BIN)/python -m export run "$$run" --out "$$out" $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(ONLY),--only $(ONLY))
+	else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; echo $(call quoted,$(RUN) holds no student; exporting the released one$(comma) $(RELEASED)); fi; \
+	$(BIN)/python -m export run "$$run" --out "$$out" $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(ONLY),--only $(foreach format,$(ONLY),$(call quoted,$(format))))
 
 tables: $(TRAIN) | $(if $(DATA),,$(SAMPLE)/labels.csv) ## train and measure the rows of the paper's tables (DATA, TABLES, PAIR, WEIGHTS, TIME)
 	$(BIN)/python -m distill tables --data $(call quoted,$(SOURCE)) --budget $(call quoted,$(TABLES)) $(if $(PAIR),--pair $(call quoted,$(PAIR))) \
@@ -78,13 +85,13 @@ bench-training: $(TRAIN) ## images per second of the training loop beside the ba
 	$(BIN)/python -m benchmarks training --floor 0.85
 
 clean: ## remove the synthetic sample and what was trained and exported from it
-	rm -rf $(SAMPLE) runs/$(RECIPE)-sample artifacts/$(RECIPE)-sample
+	rm -rf $(SAMPLE) $(call quoted,runs/$(RECIPE)-sample) $(call quoted,artifacts/$(RECIPE)-sample)
 
 # An unfinished run is gone on with; a finished one is left as it is.
 $(RUN)/student.safetensors: | $(TRAIN) $(if $(DATA),,$(SAMPLE)/labels.csv)
-	$(BIN)/python -m distill train $(RECIPE) --data $(call quoted,$(SOURCE)) --out $(call quoted,$(RUN)) --budget $(call quoted,$(BUDGET)) --resume \
+	$(BIN)/python -m distill train $(call quoted,$(RECIPE)) --data $(call quoted,$(SOURCE)) --out $(call quoted,$(RUN)) --budget $(call quoted,$(BUDGET)) --resume \
 	  $(if $(PAIR),--pair $(call quoted,$(PAIR))) $(if $(WEIGHTS),--weights-dir $(call quoted,$(WEIGHTS))) $(if $(TIME),--time-budget $(call quoted,$(TIME)))
-	@test -f $@ || { echo "$(RUN) is not finished; the same command goes on."; exit 1; }
+	@test -f $(call quoted,$@) || { echo $(call quoted,$(RUN) is not finished; the same command goes on.); exit 1; }
 
 $(SAMPLE)/labels.csv: | $(TRAIN)
 	$(BIN)/python -m distill sample $(SAMPLE)

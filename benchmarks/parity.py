@@ -21,7 +21,7 @@ from export.reference import reference_session
 from runtimes.console import progress
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
-from runtimes.integrity import MANIFEST_FILE
+from runtimes.integrity import MANIFEST_FILE, is_plain_name
 from runtimes.prediction import Session
 from runtimes.session import open_model
 
@@ -105,20 +105,23 @@ def listed_files(artifacts: Path) -> tuple[dict[str, str], str]:
     """Returns format to file name as the folder's manifest lists them, and the student's hash.
 
     Raises:
-        InputError: no manifest, or one without files.
+        InputError: no manifest, one without files, or with a path that leads elsewhere.
     """
     path = artifacts / MANIFEST_FILE
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        files = {entry["format"]: entry["file"] for entry in manifest["files"]}
+        files = {str(entry["format"]): str(entry["file"]) for entry in manifest["files"]}
         student = str(manifest["student"]["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path} does not list an export's files ({error}). Name a folder that "
             "`python -m export run` wrote."
         ) from error
     if not files:
         raise InputError(f"{path} lists no file; export the run again.")
+    for file in files.values():
+        if not is_plain_name(file):
+            raise InputError(f"{path} lists {file!a}, which is no file of its folder.")
     return files, student
 
 

@@ -112,17 +112,19 @@ def build_classifier(
     return model
 
 
-def check_architecture(architecture: str) -> None:
-    """Checks a name without building the network.
+def check_architectures(*names: str) -> None:
+    """Checks names without building the networks.
 
     Raises:
-        InputError: the name is not one of `architectures()`.
+        InputError: a name is not one of `architectures()`.
     """
-    if architecture not in architectures():
-        raise InputError(
-            f"unknown architecture '{architecture}': expected a torchvision classifier with a "
-            f"convolutional last map, one of: {', '.join(architectures())}."
-        )
+    known = architectures()
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"unknown architecture '{name}': expected a torchvision classifier with a "
+                f"convolutional last map, one of: {', '.join(known)}."
+            )
 
 
 def build_network(architecture: str) -> nn.Module:
@@ -131,7 +133,7 @@ def build_network(architecture: str) -> nn.Module:
     Raises:
         InputError: the name is not one of `architectures()`.
     """
-    check_architecture(architecture)
+    check_architectures(architecture)
     settings = {"init_weights": True} if architecture.startswith("vgg") else {}
     models = import_torchvision().models
     return models.get_model(architecture, weights=None, **settings)

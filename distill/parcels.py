@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
@@ -59,7 +59,7 @@ def pack(folder: Path, out: Path, largest: int = LARGEST_BYTES) -> list[Path]:
     places = folder.resolve(), out.resolve()
     if places[1].is_relative_to(places[0]) or places[0].is_relative_to(places[1]):
         raise InputError(f"{out} and {folder} lie in each other; name another --out.")
-    check_folder(out, LIST_FILE)
+    check_folder(out, LIST_FILE, (LIST_FILE, "part-*"))
     found = sorted(folder.rglob("*"))
     linked = [path for path in found if path.is_symlink()]
     if linked:
@@ -87,16 +87,20 @@ def unpack(parcels: Path, out: Path) -> list[Path]:
         out: where the folder goes; it must not exist, so that nothing is overwritten.
 
     Raises:
-        InputError: a part is missing or changed, a path leads out of the folder, or `out` exists.
+        InputError: a part is missing or changed, a path leads out of the folder or stands twice, or
+            `out` exists or lies among the parts.
     """
     if out.exists():
         raise InputError(f"{out} exists; name a new folder, so that nothing is overwritten.")
+    if out.resolve().is_relative_to(parcels.resolve()):
+        raise InputError(f"{out} lies in {parcels}; name another --out.")
     about = _read_list(parcels / LIST_FILE)
+    paths = _paths(about.items, parcels / LIST_FILE)
     stream = _checked_bytes(parcels, about)
     with replacing_folder(out) as temporary:
         held = memoryview(b"")
-        for item in about.items:
-            path = temporary / _inside(item.path, parcels / LIST_FILE)
+        for item, inside in zip(about.items, paths, strict=True):
+            path = temporary / inside
             path.parent.mkdir(parents=True, exist_ok=True)
             left = item.bytes
             with path.open("wb") as file:
@@ -144,17 +148,36 @@ def _checked_bytes(parcels: Path, about: Parcels) -> Iterator[bytes]:
 def _read_list(path: Path) -> Parcels:
     try:
         return parse(Parcels, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}); name a packed folder.") from error
 
 
-def _inside(text: str, origin: Path) -> Path:
+def _paths(items: Sequence[Item], origin: Path) -> list[PurePosixPath]:
+    """Where each file goes in the folder; no file stands where another one, or its folder, does."""
+    files: set[PurePosixPath] = set()
+    folders: set[PurePosixPath] = set()
+    found = []
+    for item in items:
+        path = _inside(item.path, origin)
+        folders.update(path.parents)
+        if path in files:
+            raise InputError(f"{origin}: the path '{item.path}' stands twice; pack it again.")
+        files.add(path)
+        found.append(path)
+    if both := files & folders:
+        raise InputError(f"{origin}: '{min(both)}' is a file and a folder; pack it again.")
+    return found
+
+
+def _inside(text: str, origin: Path) -> PurePosixPath:
     path = PurePosixPath(text)
-    if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in text or ":" in text:
+    outside = path.is_absolute() or not path.parts or ".." in path.parts
+    if outside or not text.isprintable() or set(text) & set("\\:"):
         raise InputError(
-            f"{origin}: the path '{text}' leads out of the folder; it is not unpacked."
+            f"{origin}: the path {text!a} leads out of the folder or is no plain name; it is not "
+            "unpacked."
         )
-    return Path(*path.parts)
+    return path
 
 
 def _name(number: int) -> str:

@@ -28,6 +28,10 @@ from runtimes.preprocess import resize_square
 
 SAMPLE_IMAGES = 400
 _SAMPLE_SEED = 0
+_FILES = (
+    *(STUDENT_FILE, CONTRACT_FILE, CARD_FILE),
+    *("recipe.yaml", "split.json", "metrics.json", "data.json"),
+)
 
 
 def release(run: Path, out: Path, dataset: Dataset, images: DeviceImages) -> dict[str, Any]:
@@ -46,7 +50,7 @@ def release(run: Path, out: Path, dataset: Dataset, images: DeviceImages) -> dic
         InputError: no finished run, a name that cannot be one, or `out` holds something else.
     """
     check_model_name(out.name, str(out))
-    check_folder(out, CARD_FILE)
+    check_folder(out, CARD_FILE, _FILES)
     places = out.resolve(), run.resolve()
     if places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
         raise InputError(f"{out} and {run} lie in each other; name another --out.")

@@ -70,7 +70,7 @@ def write_sample(folder: Path, per_class: int = 60, size: int = 160, seed: int =
     if seed < 0:
         raise InputError(f"seed {seed}: expected 0 or more.")
     folder = Path(folder)
-    check_folder(folder, SYNTHETIC_MARKER)
+    check_folder(folder, SYNTHETIC_MARKER, (SYNTHETIC_MARKER, "images", "masks", "labels.csv"))
     plan = list(_plan(per_class, seed))
     total = sum(lesion.views for lesion in plan)
     with replacing_folder(folder) as temporary:

@@ -26,7 +26,7 @@ def read_yaml(path: Path) -> Any:
         return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_loader())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a date of month 13
         raise InputError(f"{path} is not valid YAML: {error}") from error
 
 

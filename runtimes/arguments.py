@@ -6,15 +6,15 @@ import argparse
 import re
 from pathlib import Path
 
-_LARGEST_SEED = 2**63 - 1
+LARGEST_SEED = 2**63 - 1
 _SECONDS_IN = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def seed(text: str) -> int:
     """Reads a seed: a whole number from 0 to 2^63 - 1."""
-    if not text.isdecimal() or int(text) > _LARGEST_SEED:
+    if not text.isdecimal() or int(text) > LARGEST_SEED:
         raise argparse.ArgumentTypeError(
-            f"'{text}' is no seed; expected a whole number from 0 to {_LARGEST_SEED}"
+            f"'{text}' is no seed; expected a whole number from 0 to {LARGEST_SEED}"
         )
     return int(text)
 

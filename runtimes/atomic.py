@@ -11,12 +11,15 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from runtimes.errors import InputError
 
 _STALE_SECONDS = 24 * 3600
+# Where one of these lies, the whole folder is a run, a release, a record or an export.
+_WHOLE_FOLDERS = ("student.safetensors", "teacher.safetensors", "recipe.yaml", "manifest.json")
 
 
 @contextmanager
@@ -36,13 +39,12 @@ def _named_failures(path: Path) -> Iterator[None]:
         ) from error
 
 
-def check_output(path: Path, suffix: str, *, never_in: Collection[Path] = ()) -> None:
+def check_output(path: Path, suffix: str) -> None:
     """Checks that a result may be written to `path`: it does not stand in the place of other data.
 
     Args:
         path: where the user asks for it.
         suffix: of such results, with the dot; an existing file of another kind is not replaced.
-        never_in: folders whose files are not the user's to replace, such as runs.
 
     Raises:
         InputError: the file exists and is not such a result.
@@ -54,30 +56,35 @@ def check_output(path: Path, suffix: str, *, never_in: Collection[Path] = ()) ->
             f"{path}: this file exists and does not end in {suffix}, so it is not replaced. "
             f"Name another file, ending in {suffix}."
         )
-    for folder in never_in:
-        if path.exists() and path.resolve().parent == folder.resolve():
-            raise InputError(f"{path}: it belongs to {folder} and is not replaced. Name another.")
+    folder = path.resolve().parent
+    owner = next((name for name in _WHOLE_FOLDERS if (folder / name).is_file()), None)
+    if path.exists() and owner is not None:
+        raise InputError(
+            f"{path}: it belongs to what lies in {folder} (with {owner}) and is not replaced. "
+            "Name another file."
+        )
 
 
-def check_folder(path: Path, mark: str, *, never: str | None = None) -> None:
+def check_folder(path: Path, mark: str, names: Collection[str]) -> None:
     """Checks that a folder may be replaced as a whole: it is missing, empty, or of this kind.
 
     Args:
         path: where the user asks for it.
         mark: a file that every such folder has.
-        never: a file that none of them has, where another kind of folder has `mark` too.
+        names: patterns of the names that such a folder holds; anything else would be lost.
 
     Raises:
         InputError: something else stands there, which would be lost.
     """
-    if path.is_symlink() or (path.exists() and not path.is_dir()):
+    if _has_no_name(path) or path.is_symlink() or (path.exists() and not path.is_dir()):
         raise InputError(f"{path} is not a folder of its own; name a new folder.")
-    if not path.is_dir() or not any(path.iterdir()):
-        return
-    if not (path / mark).is_file() or (never is not None and (path / never).exists()):
+    found = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+    foreign = [name for name in found if not any(fnmatchcase(name, own) for own in names)]
+    if foreign or (found and not (path / mark).is_file()):
+        what = foreign[0] if foreign else f"no {mark}"
         raise InputError(
-            f"{path} holds something else (it would have {mark} and nothing of a run), and would "
-            "be replaced as a whole. Name a new folder."
+            f"{path} holds something else ({what}), and would be replaced as a whole. Name a new "
+            "folder."
         )
 
 
@@ -114,9 +121,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `path`, which takes its place when the block ends well.
 
     Raises:
-        InputError: the disk is full or the parent cannot be written; `path` is left as it was.
+        InputError: the disk is full, the parent cannot be written, or `path` is "." or "..";
+            what stood there is left as it was.
     """
     path = Path(path)
+    if _has_no_name(path):
+        raise InputError(f"{path} is not a folder of its own; name a new folder.")
     with _named_failures(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
@@ -147,6 +157,10 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Replaces `path` by `value` as indented JSON in one step; NaN and infinity are refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _has_no_name(path: Path) -> bool:
+    return path.name in ("", "..")
 
 
 def _sweep(path: Path) -> None:

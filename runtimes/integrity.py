@@ -11,6 +11,11 @@ from runtimes.hashes import sha256_of
 MANIFEST_FILE, MANIFEST_SCHEMA = "manifest.json", "dermport.manifest"
 
 
+def is_plain_name(text: str) -> bool:
+    """Whether a name in a manifest is that of a file beside it, and no way elsewhere."""
+    return text.isprintable() and text not in ("", ".", "..") and not set(text) & set("/\\:")
+
+
 def check_unchanged(path: Path) -> None:
     """Compares a model file with the hash in the manifest.json that lies beside it, if any does.
 
@@ -41,7 +46,7 @@ def _listed(path: Path) -> str | None:
         return None
     try:
         document = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{manifest}: it cannot be read ({error}), so {path.name} cannot be compared with it. "
             "Fetch both again, or export again."

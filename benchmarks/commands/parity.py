@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.threads <= 256:
         raise InputError(f"--threads is {args.threads}, expected 1 to 256.")
     if args.json is not None:
-        check_output(args.json, ".json", never_in=(args.artifacts,))
+        check_output(args.json, ".json")
     listed_files(args.artifacts)  # a folder that is none is named before images are decoded
     folder = args.run_folder or Path("runs") / args.artifacts.resolve().name
     dataset = open_dataset(folder, args.data)

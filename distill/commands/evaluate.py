@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     runs = (args.run_folder, *([args.against] if args.against else []))
     if args.json is not None:
-        check_output(args.json, ".json", never_in=runs)
+        check_output(args.json, ".json")
     for folder in runs:
         read_student(folder)  # a folder that is no run is named before images are decoded
     dataset = open_dataset(args.run_folder, args.data)

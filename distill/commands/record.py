@@ -29,7 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Copies the figures in one step and prints where they went."""
-    from distill.checkpoint import STUDENT_FILE
     from runtimes.atomic import check_folder, replacing_folder
     from runtimes.console import say
 
@@ -42,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     missing = [path for path in wanted if not path.is_file()]
     if missing:
         raise InputError(f"{missing[0]} does not exist; finish the run, or export it, first.")
-    check_folder(args.out, "metrics.json", never=STUDENT_FILE)
+    names = (*_FROM_RUN, *(f"teacher-{name}" for name in _FROM_TEACHER), *_FROM_ARTIFACTS)
+    check_folder(args.out, "metrics.json", names)
     with replacing_folder(args.out) as temporary:
         for path, name in wanted.items():
             shutil.copyfile(path, temporary / name)

@@ -17,7 +17,9 @@ import argparse
 import shlex
 from pathlib import Path
 
-from runtimes.arguments import path, seconds, seed
+from runtimes.arguments import LARGEST_SEED, path, seconds, seed
+
+_MOST_SEEDS = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains what is missing, rewrites the table after each job, and prints every path."""
     from distill.device import choose_device, keep_freed_memory
+    from distill.models import check_architectures
     from distill.readers.labels_csv import SYNTHETIC_MARKER
     from distill.recipes import Pair, read_budget
     from distill.splits import PROTOCOLS
@@ -59,9 +62,14 @@ def run(args: argparse.Namespace) -> int:
     splits = _names(args.splits, PROTOCOLS, "--splits")
     methods = METHODS if args.methods == "all" else _names(args.methods, METHODS, "--methods")
     repeated = [name for name in _names(args.repeated, METHODS, "--repeated") if name in methods]
-    if args.seeds < 1:
-        raise InputError(f"--seeds is {args.seeds}, expected 1 or more.")
+    if not 1 <= args.seeds <= _MOST_SEEDS:
+        raise InputError(f"--seeds is {args.seeds}, expected 1 to {_MOST_SEEDS}.")
+    pair = None if args.pair is None else Pair.parse(args.pair)
+    if pair is not None:
+        check_architectures(pair.teacher, pair.student)
     seeds = range(args.seed, args.seed + args.seeds)
+    if seeds[-1] > LARGEST_SEED:
+        raise InputError(f"the last seed is {seeds[-1]}, expected at most {LARGEST_SEED}.")
     jobs = list_jobs(splits, methods, seeds, repeated)
     device = choose_device(args.device)
     keep_freed_memory(device)
@@ -78,7 +86,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
     deadline = Deadline(args.time_budget)
     contexts = {split: _context(args, split, budget, device, deadline) for split in splits}
-    pair = None if args.pair is None else Pair.parse(args.pair)
     protocol = Protocol(runs, budget, pair, args.weights_dir, contexts)
     check_runs(jobs, protocol)
     check_results(out, jobs, protocol)

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Trains what is missing and prints every path written."""
     from distill.dataset import prepare_dataset, to_device
     from distill.device import choose_device, choose_precision, keep_freed_memory
-    from distill.models import check_architecture
+    from distill.models import check_architectures
     from distill.parallel import first_process_first, process_group
     from distill.pipeline import Places, train_recipe, train_teacher
     from distill.recipes import read_budget, read_method
@@ -67,8 +67,7 @@ def run(args: argparse.Namespace) -> int:
     keep_freed_memory(device)
     budget = read_budget(_budget_name(args, device.type))
     recipe = _recipe(args, method, budget)
-    for architecture in (recipe.pair.teacher, recipe.pair.student):
-        check_architecture(architecture)
+    check_architectures(recipe.pair.teacher, recipe.pair.student)
     places = Places(out, args.teacher or out / "teacher", args.weights_dir, args.resume)
     deadline = Deadline(args.time_budget)
     with process_group(device):

@@ -23,7 +23,8 @@ def check_results(out: Path, jobs: Sequence[Job], protocol: Protocol) -> None:
     """Checks that writing the table into `out` loses nothing that stands there.
 
     Raises:
-        InputError: the table there is of other splits, or has finished rows that this one lacks.
+        InputError: the table there is of other splits, has finished rows that this one lacks, or
+            is no table.
     """
     for split, context in protocol.contexts.items():
         path = out / f"split-{split}.json"
@@ -32,17 +33,12 @@ def check_results(out: Path, jobs: Sequence[Job], protocol: Protocol) -> None:
                 f"{path} is another split than this table's: other images, or another --seed. "
                 "Name another --out."
             )
-    try:
-        earlier = json.loads((out / "table.json").read_text(encoding="utf-8"))["table"]
-    except (OSError, ValueError, KeyError):
-        return
+    earlier = _rows_of(out / "table.json")
     known = {(job.split, job.method, job.seed) for job in jobs if job.done(protocol.runs)}
     lost = [
-        f"{row['method']} on the split by {split}, seed {seed}"
-        for split, rows in earlier.items()
-        for row in rows
-        for seed in row["seeds"]
-        if (split, row["method"], seed) not in known
+        f"{method} on the split by {split}, seed {seed}"
+        for split, method, seed in earlier
+        if (split, method, seed) not in known
     ]
     if lost:
         raise InputError(
@@ -50,6 +46,25 @@ def check_results(out: Path, jobs: Sequence[Job], protocol: Protocol) -> None:
             f"in {protocol.runs} ({lost[0]}), and they would be lost. Ask for them too, or name "
             "another --out."
         )
+
+
+def _rows_of(path: Path) -> list[tuple[str, str, int]]:
+    """Split, method and seed of every row of an earlier table; none if there is no file."""
+    if not path.exists():
+        return []
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))["table"]
+        return [
+            (split, row["method"], seed)
+            for split, rows in table.items()
+            for row in rows
+            for seed in row["seeds"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{path} is no table of this project, or a damaged one ({error!r}), and would be "
+            "replaced. Move it away, or name another --out."
+        ) from error
 
 
 def write_results(

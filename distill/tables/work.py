@@ -69,10 +69,15 @@ def check_runs(jobs: Sequence[Job], protocol: Protocol) -> None:
     """Checks that what was begun earlier belongs to this table.
 
     Raises:
-        InputError: a run of another budget, pair or method version.
+        InputError: a run of another budget, pair or method version, or one that tells nothing.
     """
     for job in jobs:
         path = job.folder(protocol.runs) / "recipe.yaml"
+        if job.done(protocol.runs) and not path.is_file():
+            raise InputError(
+                f"{path} is missing, so nobody can say how {path.parent} was trained. Restore it, "
+                "or move the folder away to train it anew."
+            )
         if path.is_file() and read_recipe(path).stages() != _recipe(job, protocol).stages():
             raise InputError(
                 f"{path.parent} was trained with another budget, pair, method or seed than this "

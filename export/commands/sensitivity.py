@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     for file, suffix in ((args.json, ".json"), (args.picture, ".png")):
         if file is not None:
-            check_output(file, suffix, never_in=(args.run_folder,))
+            check_output(file, suffix)
     classifier, contract = read_student(args.run_folder)
     dataset = images_of(args.run_folder, contract, args.data)
     drawn = draw_calibration_set(dataset, args.images, args.seed)

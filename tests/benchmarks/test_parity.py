@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from scipy.stats import entropy
 
 import benchmarks.gates as gates
 from benchmarks.commands import parity as command
-from benchmarks.parity import TORCH, FileParity, Parity, measure_parity
+from benchmarks.parity import TORCH, FileParity, Parity, listed_files, measure_parity
 from distill.comparison import read_student
 from distill.dataset import open_dataset
 from distill.metrics import Estimate
@@ -22,6 +23,7 @@ from export.image_set import network_pixels
 from export.reference import reference_session
 from runtimes.console import Verb, run_program
 from runtimes.errors import InputError
+from runtimes.integrity import MANIFEST_FILE
 from runtimes.session import open_model
 
 from .conftest import Exported
@@ -152,6 +154,37 @@ def test_files_of_another_student_are_refused(exported: Exported, tmp_path: Path
     (tmp_path / "student.safetensors").write_bytes(b"other")
     with pytest.raises(InputError, match="another student"):
         measure_parity(exported.artifacts, tmp_path, open_dataset(exported.run))
+
+
+@pytest.mark.parametrize("name", ["../model.onnx", "/etc/model.onnx", "", "..", "a\0.onnx"])
+def test_a_manifest_leads_nowhere_else(name: str, exported: Exported, tmp_path: Path) -> None:
+    about = json.loads((exported.artifacts / MANIFEST_FILE).read_text())
+    about["files"][0]["file"] = name
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps(about))
+    with pytest.raises(InputError, match="no file of its folder"):
+        listed_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "3", '{"files": 3}', '{"files": [3]}', '{"files": [], "student": 1}', "[" * 10**5],
+)
+def test_a_manifest_of_another_kind_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST_FILE).write_text(text)
+    with pytest.raises(InputError, match=MANIFEST_FILE):
+        listed_files(tmp_path)
+
+
+def test_a_file_changed_after_its_export_is_named(exported: Exported, tmp_path: Path) -> None:
+    copy = tmp_path / "artifacts"
+    shutil.copytree(exported.artifacts, copy)
+    files, _ = listed_files(copy)
+    path = copy / files["onnx:fp32"]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not what was verified"):
+        measure_parity(copy, exported.run, open_dataset(exported.run), images=4)
 
 
 def test_a_folder_without_an_export_is_named(

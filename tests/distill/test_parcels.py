@@ -49,7 +49,10 @@ def test_a_changed_or_missing_part_is_named_and_nothing_is_left(run: Path, tmp_p
     assert not (tmp_path / "back").exists()
 
 
-@pytest.mark.parametrize("name", ["../out", "/tmp/out", "a/../../out", "C:out", "a\\..\\out", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["../out", "/tmp/out", "a/../../out", "C:out", "a\\..\\out", "", "a\0b", "\ud800", "a\nb"],
+)
 def test_no_path_leads_out_of_the_folder(run: Path, tmp_path: Path, name: str) -> None:
     pack(run, tmp_path / "parcels")
     listed = tmp_path / "parcels" / LIST_FILE
@@ -59,6 +62,30 @@ def test_no_path_leads_out_of_the_folder(run: Path, tmp_path: Path, name: str) -
     with pytest.raises(InputError, match="leads out"):
         unpack(tmp_path / "parcels", tmp_path / "back")
     assert not (tmp_path / "back").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("b", "stands twice"), ("b/deep", "a file and a folder")]
+)
+def test_no_file_stands_in_the_place_of_another(
+    name: str, message: str, run: Path, tmp_path: Path
+) -> None:
+    pack(run, tmp_path / "parcels")
+    listed = tmp_path / "parcels" / LIST_FILE
+    about = json.loads(listed.read_text())
+    about["items"][0]["path"] = name
+    listed.write_text(json.dumps(about))
+    with pytest.raises(InputError, match=message):
+        unpack(tmp_path / "parcels", tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "[]", '{"items": 3, "parts": []}'])
+def test_a_damaged_list_is_named(text: str, run: Path, tmp_path: Path) -> None:
+    pack(run, tmp_path / "parcels")
+    (tmp_path / "parcels" / LIST_FILE).write_text(text)
+    with pytest.raises(InputError, match=LIST_FILE):
+        unpack(tmp_path / "parcels", tmp_path / "back")
 
 
 def test_sizes_that_do_not_add_up_are_refused(run: Path, tmp_path: Path) -> None:
@@ -77,6 +104,8 @@ def test_nothing_is_overwritten(run: Path, tmp_path: Path) -> None:
     pack(run, tmp_path / "parcels")
     with pytest.raises(InputError, match="exists"):
         unpack(tmp_path / "parcels", run)
+    with pytest.raises(InputError, match="lies in"):
+        unpack(tmp_path / "parcels", tmp_path / "parcels" / "back")
     for out in (run / "parcels", run.parent, run):
         with pytest.raises(InputError, match="lie in each other"):
             pack(run, out)

@@ -72,6 +72,9 @@ def test_a_recipe_comes_back_from_disk(tmp_path: Path) -> None:
         (("name: cpu", "name: ../cpu"), "name is ../cpu, expected letters"),
         (("cache: 84", "cache: 84\ncache: 96"), "'cache' stands twice"),
         (("cache: 84", ""), "'cache' is missing"),
+        (("cache: 84", "cache: 2021-13-45"), "not valid YAML: month must be"),
+        (("cache: 84", "cache: 2021-12-24"), "'cache' is datetime.date.*expected int"),
+        (("cache: 84", "cache: " + "[" * 5000), "not valid YAML"),
         (("views: 4", "views: 3"), "views is 3, expected 1 or 4"),
     ],
 )

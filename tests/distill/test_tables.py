@@ -149,6 +149,48 @@ def test_a_table_of_another_protocol_takes_other_folders(table: Path, sample: Pa
     assert (table / "out" / "table.json").read_bytes() == before
 
 
+def test_a_foreign_or_damaged_table_is_not_replaced(table: Path, sample: Path) -> None:
+    path = table / "out" / "table.json"
+    before = path.read_bytes()
+    for text in ('{"table": 3}', "[1, 2]", '{"table": {"lesion": [{"method": 1}]}}', "{"):
+        path.write_text(text)
+        done = _run(_words(table, sample))
+        assert done.returncode == 2, done.stderr
+        assert "no table of this project" in done.stderr
+        assert path.read_text() == text
+    path.write_bytes(before)
+
+
+def test_a_finished_run_that_does_not_say_what_it_is_gets_no_row(table: Path, sample: Path) -> None:
+    path = table / "runs" / "lesion-blkd-seed2021" / "recipe.yaml"
+    text = path.read_text()
+    path.unlink()
+    done = _run(_words(table, sample))
+    path.write_text(text)
+    assert done.returncode == 2
+    assert "recipe.yaml is missing" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--pair", "resnet18:mobilnet_v2", "unknown architecture 'mobilnet_v2'"),
+        ("--seeds", "0", "expected 1 to 100"),
+        ("--seeds", "1000000", "expected 1 to 100"),
+        ("--seed", str(2**63), "is no seed"),
+        ("--seed", str(2**63 - 1), "the last seed"),
+    ],
+)
+def test_a_wrong_option_leaves_nothing_behind(
+    option: str, value: str, message: str, sample: Path, tmp_path: Path
+) -> None:
+    done = _run(_words(tmp_path, sample, option, value))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_time_budget_stops_a_table_and_says_how_to_go_on(sample: Path, tmp_path: Path) -> None:
     done = _run(_words(tmp_path, sample, "--time-budget", "0.1s"))
     assert done.returncode == 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from runtimes.atomic import (
+    check_folder,
     check_output,
     replacing_file,
     replacing_folder,
@@ -116,13 +117,42 @@ def test_a_result_does_not_replace_a_file_of_another_kind(tmp_path: Path) -> Non
     labels, run = tmp_path / "labels.csv", tmp_path / "run"
     labels.write_text("image,diagnosis")
     run.mkdir()
-    (run / "contract.json").write_text("{}")
+    for name in ("contract.json", "recipe.yaml"):
+        (run / name).write_text("{}")
     with pytest.raises(InputError, match=r"labels\.csv.*does not end in \.json"):
         check_output(labels, ".json")
     with pytest.raises(InputError, match="belongs to"):
-        check_output(run / "contract.json", ".json", never_in=[run])
-    check_output(tmp_path / "new.json", ".json", never_in=[run])
-    check_output(run / "contract.json", ".json")
+        check_output(run / "contract.json", ".json")
+    check_output(run / "new.json", ".json")
+    (tmp_path / "own.json").write_text("{}")
+    check_output(tmp_path / "own.json", ".json")
+
+
+def test_a_folder_is_replaced_only_by_its_own_kind(tmp_path: Path) -> None:
+    folder = tmp_path / "parcels"
+    folder.mkdir()
+    check_folder(folder, "list.json", ("list.json", "part-*"))
+    (folder / "part-1").write_text("x")
+    with pytest.raises(InputError, match=r"no list\.json"):
+        check_folder(folder, "list.json", ("list.json", "part-*"))
+    (folder / "list.json").write_text("{}")
+    check_folder(folder, "list.json", ("list.json", "part-*"))
+    (folder / "thesis.txt").write_text("years")
+    with pytest.raises(InputError, match=r"something else \(thesis\.txt\)"):
+        check_folder(folder, "list.json", ("list.json", "part-*"))
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_folder_without_a_name_of_its_own_is_not_replaced(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match="a folder of its own"):
+        check_folder(Path(name), "mark", ("mark",))
+    with pytest.raises(InputError, match="a folder of its own"), replacing_folder(Path(name)):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["here"]
 
 
 def test_what_killed_writers_left_is_removed_after_a_day(tmp_path: Path) -> None:
