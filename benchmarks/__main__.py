@@ -13,6 +13,11 @@ _VERBS = (
     Verb(
         "parity", "every exported file on the whole test side, gated", "benchmarks.commands.parity"
     ),
+    Verb(
+        "quantization",
+        "what each step on the way to int8 brings, on validation images",
+        "benchmarks.commands.quantization",
+    ),
     Verb("budget", "how long a student trains here under a budget", "benchmarks.commands.budget"),
 )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.divergence import mean_divergence
 from benchmarks.gates import Gate, gate_for
 from distill.comparison import read_student
 from distill.dataset import Dataset
@@ -29,7 +30,6 @@ TORCH = "torch:fp32"
 MELANOMA = "MEL"
 _AT_ONCE = 128
 _SENSITIVITY = 0.90
-_SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,6 @@ def _row(
     if threshold is not None and melanoma is not None and melanoma.any():
         scores = own[melanoma, classes.index(MELANOMA)]
         sensitivity = float((scores >= threshold).mean())
-    logs = np.log(np.maximum(torchs, _SMALLEST)) - np.log(np.maximum(own, _SMALLEST))
     return FileParity(
         format=key,
         file=file,
@@ -245,7 +244,7 @@ def _row(
         difference=mean_differences([measured[TORCH]], [measured[key]]),
         agreement=float((own.argmax(1) == torchs.argmax(1)).mean()),
         probability=float(np.abs(own - torchs).max()),
-        divergence=float((torchs * logs).sum(1).mean()),
+        divergence=mean_divergence(torchs, own),
         melanoma_sensitivity=sensitivity,
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor
 
 from distill.models import Classifier
 from export import coreml_export, onnx_export, tflite_export
@@ -28,6 +31,7 @@ from export.quantization.bias_correction import (
 from export.quantization.depthwise_rounding import settle_depthwise
 from export.quantization.equalization import equalize
 from export.quantization.precisions import ROUNDINGS
+from export.quantization.settings import DEFAULT, Quantization
 from export.quantization.silent_channels import lift_silent_channels
 from export.tflite_names import operations
 from runtimes.contract import Contract
@@ -42,9 +46,8 @@ _HALF_CORRECTION_IMAGES = 96
 _EQUALIZATION_IMAGES = 64
 
 
-_HALF, _INT8 = ROUNDINGS["fp16"], ROUNDINGS["int8"]
+_HALF = ROUNDINGS["fp16"]
 _HALF_WEIGHTS = Rounding(half, exact, exact_activation)
-_COREML_INT8 = Rounding(integer(half), half, integer_activation)
 _COREML_INT8_WEIGHTS = Rounding(
     small_kept(integer(half), coreml_export.SMALLEST_QUANTIZED), half, half_activation
 )
@@ -57,15 +60,34 @@ class Conversions:
         classifier: the trained student, in evaluation mode.
         contract: with temperature and input size.
         calibration: calibration images, uint8 (M, S, S, 3); None where no format needs them.
+        quantization: what the int8 files are made by.
     """
 
     def __init__(
-        self, classifier: Classifier, contract: Contract, calibration: np.ndarray | None
+        self,
+        classifier: Classifier,
+        contract: Contract,
+        calibration: np.ndarray | None,
+        quantization: Quantization = DEFAULT,
     ) -> None:
         self._classifier = classifier
         self._temperature = contract.calibration.temperature
         self._size = contract.preprocessing.size
         self._images = calibration
+        self._quantization = quantization
+
+    def with_quantization(self, quantization: Quantization) -> Conversions:
+        """Returns the same with other int8 settings; float models made already are shared."""
+        other = copy.copy(self)
+        other._quantization = quantization
+        for name in ("_int8", "_equalized"):
+            other.__dict__.pop(name, None)
+        return other
+
+    def float_tflite(self) -> bytes:
+        """Returns the float32 .tflite that the int8 one is made from."""
+        with native_chatter():
+            return self._tflite_again(self._int8)
 
     def write(self, form: Format, path: Path) -> dict[str, int]:
         """Writes one file, without its contract, and returns how often each operator is in it."""
@@ -98,7 +120,9 @@ class Conversions:
                 model = onnx_export.convert_again(
                     self._onnx_float, self._deployable, self._int8, self._size
                 )
-                return onnx_export.quantize_static(model, self._calibration)
+                return onnx_export.quantize_static(
+                    model, self._calibration, self._quantization.estimator
+                )
         raise _unknown(form)
 
     def _coreml(self, form: Format) -> Any:
@@ -109,9 +133,10 @@ class Conversions:
                 module = self._corrected(_COREML_INT8_WEIGHTS, self._equalized).channels_first()
                 return coreml_export.quantize_weights(self._package(module, form))
             case "w8a8":
-                corrected = self._corrected(_COREML_INT8, self._equalized)
-                module = settle_depthwise(corrected).channels_first()
-                module = coreml_export.quantize_trunk(module, self._calibration)
+                module = self._rounded(half).channels_first()
+                module = coreml_export.quantize_trunk(
+                    module, self._calibration, self._quantization.estimator
+                )
                 return self._package(module, form)
         raise _unknown(form)
 
@@ -127,7 +152,9 @@ class Conversions:
                 return tflite_export.half_weights(self._tflite_again(corrected))
             case "int8":
                 content = self._tflite_again(self._int8)
-                return tflite_export.quantize_static(content, self._calibration)
+                return tflite_export.quantize_static(
+                    content, self._calibration, self._quantization.estimator
+                )
         raise _unknown(form)
 
     def _tflite_again(self, module: Deployable) -> bytes:
@@ -143,7 +170,16 @@ class Conversions:
 
     @cached_property
     def _int8(self) -> Deployable:
-        return settle_depthwise(self._corrected(_INT8, self._equalized))
+        return self._rounded(exact)
+
+    def _rounded(self, stored: Callable[[Tensor], Tensor]) -> Deployable:
+        """The float network made ready for int8 in a file that keeps scales and biases so."""
+        how, module = self._quantization, self._equalized
+        if how.correct_biases:
+            weights = integer(stored, keep_sums=how.keep_depthwise_sums)
+            rounding = Rounding(weights, stored, integer_activation)
+            module = self._corrected(rounding, module)
+        return settle_depthwise(module) if how.keep_depthwise_sums else module
 
     @cached_property
     def _onnx_float(self) -> ModelProto:
@@ -159,6 +195,8 @@ class Conversions:
 
     @cached_property
     def _equalized(self) -> Deployable:
+        if not self._quantization.equalize:
+            return self._lifted
         return equalize(self._lifted, self._calibration[:_EQUALIZATION_IMAGES])
 
     @property

@@ -13,7 +13,7 @@ import torch
 from torch import fx, nn
 
 from export.deployable import Deployable
-from export.quantization.activation_ranges import GROUP
+from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 from runtimes.coremltools_import import import_coremltools
 
@@ -97,16 +97,17 @@ def quantize_weights(model: Any) -> Any:
     )
 
 
-def quantize_trunk(deployable: Deployable, images: np.ndarray) -> Deployable:
+def quantize_trunk(
+    deployable: Deployable, images: np.ndarray, estimator: str = DEFAULT_ESTIMATOR
+) -> Deployable:
     """Returns a copy whose trunk carries int8 quantization of weights and activations.
 
-    Ranges are the mean, over batches of calibration images, of the extremes in the batch, so that
-    single values that stick out are cut off; weights have a scale per output channel, activations
-    one per tensor. The head stays float.
+    Weights have a scale per output channel, activations one per tensor. The head stays float.
 
     Args:
         deployable: channels first.
         images: calibration images, uint8 (M, S, S, 3).
+        estimator: of the activations' ranges, see `range_estimators.ESTIMATORS`.
     """
     import_coremltools()
     from coremltools.optimize.torch.quantization import LinearQuantizer, LinearQuantizerConfig
@@ -126,7 +127,7 @@ def quantize_trunk(deployable: Deployable, images: np.ndarray) -> Deployable:
     size = images.shape[1]
     prepared = quantizer.prepare((torch.zeros(1, 3, size, size),), inplace=True)
     quantizer.step()  # milestone 0: observers on, rounding off
-    _observe(prepared, images)
+    _observe(prepared, images, estimator)
     quantizer.step()  # milestone 1: observers off
     _align_input(prepared)
     _use_whole_steps(prepared)
@@ -159,15 +160,26 @@ def _use_whole_steps(trunk: nn.Module) -> None:
         observer.max_val.mul_(127.5 / 127)
 
 
-def _observe(trunk: nn.Module, images: np.ndarray, batch: int = GROUP) -> None:
+def _observe(trunk: nn.Module, images: np.ndarray, estimator: str) -> None:
+    """Runs the images and puts the estimator's ranges in the place of the observers' own."""
     trunk.eval()  # a BatchNorm that could not be folded must not learn here
-    averages = [module for module in trunk.modules() if hasattr(module, "averaging_constant")]
+    observers = [module for module in trunk.modules() if hasattr(module, "averaging_constant")]
+    seen = {observer: ESTIMATORS[estimator]() for observer in observers}
+
+    def see(observer: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        seen[observer].see(arguments[0].numpy())
+
+    hooks = [observer.register_forward_pre_hook(see) for observer in observers]
     with torch.no_grad():
-        for number, start in enumerate(range(0, len(images), batch), start=1):
-            for observer in averages:  # the moving average becomes the plain mean
-                setattr(observer, "averaging_constant", 1 / number)  # noqa: B010
-            pixels = torch.from_numpy(images[start : start + batch]).permute(0, 3, 1, 2)
+        for image in images:
+            pixels = torch.from_numpy(image[None]).permute(0, 3, 1, 2)
             trunk(pixels.float() / 128 - 1)
+    for hook in hooks:
+        hook.remove()
+    for observer, activation in seen.items():
+        low, high = activation.range()
+        observer.min_val.fill_(low)  # type: ignore[operator]
+        observer.max_val.fill_(high)  # type: ignore[operator]
 
 
 def operator_kinds(model: Any) -> list[str]:

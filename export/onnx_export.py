@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from export.deployable import Deployable
-from export.quantization.activation_ranges import GROUP
+from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 
 if TYPE_CHECKING:
@@ -105,36 +105,43 @@ def write(model: ModelProto, path: Path) -> None:
     onnx.save_model(model, str(path), save_as_external_data=False)
 
 
-def quantize_static(model: ModelProto, images: np.ndarray) -> ModelProto:
+def quantize_static(
+    model: ModelProto, images: np.ndarray, estimator: str = DEFAULT_ESTIMATOR
+) -> ModelProto:
     """Quantizes the trunk to int8 as QDQ, per output channel for weights; the head stays float32.
 
     Args:
         model: a float32 model from `convert`.
         images: calibration images, uint8 (M, S, S, 3).
+        estimator: of the activations' ranges, see `range_estimators.ESTIMATORS`.
     """
     import tempfile
 
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
+    nodes = _trunk_nodes(model)
+    names = [name for node in nodes for name in node.output]
+    overrides: dict[str, Any] = {
+        name: [{"rmin": np.float32(low), "rmax": np.float32(high)}]
+        for name, (low, high) in _measure_ranges(model, names, images, estimator).items()
+    }
+    overrides[_pixels(model)] = [_PIXEL_STEPS]
     with tempfile.TemporaryDirectory() as folder:
         exact, quantized = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save_model(model, str(exact))  # given a model, ONNX Runtime moves its weights away
         quantize_static(
             str(exact),
             str(quantized),
-            _Calibration(images),
+            _OneImage(images),  # the ranges are known already
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=False,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_quantize=_trunk_nodes(model),
+            nodes_to_quantize=[node.name for node in nodes],
             calibrate_method=CalibrationMethod.MinMax,
-            extra_options={
-                "TensorQuantOverrides": {_pixels(model): [_PIXEL_STEPS]},
-                "CalibMovingAverage": True,  # the mean over batches, see `activation_ranges`
-            },
+            extra_options={"TensorQuantOverrides": overrides},
         )
         return onnx.load_model(str(quantized))
 
@@ -144,25 +151,46 @@ def _pixels(model: ModelProto) -> str:
     return str(next(node for node in model.graph.node if node.op_type == "Conv").input[0])
 
 
-def _trunk_nodes(model: ModelProto) -> list[str]:
-    """Names of the nodes from the first convolution to the last map."""
+def _measure_ranges(
+    model: ModelProto, names: Sequence[str], images: np.ndarray, estimator: str
+) -> dict[str, tuple[float, float]]:
+    """Returns the range of each named tensor on the images."""
+    import onnx
+    import onnxruntime
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    copy.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
+    )
+    session = onnxruntime.InferenceSession(
+        copy.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    seen = {name: ESTIMATORS[estimator]() for name in names}
+    for image in images:
+        found = session.run(list(names), {INPUT_NAME: image[None].astype(np.float32)})
+        for name, values in zip(names, found, strict=True):
+            seen[name].see(values)
+    return {name: activation.range() for name, activation in seen.items()}
+
+
+def _trunk_nodes(model: ModelProto) -> list[Any]:
+    """The nodes from the first convolution to the last map."""
     nodes = list(model.graph.node)
     first = next(i for i, node in enumerate(nodes) if node.op_type == "Conv")
     head = next(i for i, node in enumerate(nodes) if _HEAD_WEIGHT in node.input)
-    return [node.name for node in nodes[first:head]]
+    return nodes[first:head]
 
 
-class _Calibration:
-    """Hands the calibration images to ONNX Runtime, a few at a time."""
+class _OneImage:
+    """Hands one calibration image to ONNX Runtime, which asks for some."""
 
-    def __init__(self, images: np.ndarray, batch: int = GROUP) -> None:
-        self._batches: Iterator[np.ndarray] = (
-            images[start : start + batch] for start in range(0, len(images), batch)
-        )
+    def __init__(self, images: np.ndarray) -> None:
+        self._image: np.ndarray | None = images[:1].astype(np.float32)
 
     def get_next(self) -> dict[str, Any] | None:
-        batch = next(self._batches, None)
-        return None if batch is None else {INPUT_NAME: batch.astype(np.float32)}
+        image, self._image = self._image, None
+        return None if image is None else {INPUT_NAME: image}
 
 
 def _forget_source_lines(model: ModelProto) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from export.deployable import Deployable
 from export.quantization.activation_ranges import measure_ranges
+from export.quantization.range_estimators import DEFAULT_ESTIMATOR
 from export.tflite_names import TRUNK_SCOPE, name_tensors
 from export.tflite_parameters import with_parameters
 from runtimes.contract import INPUT_NAME
@@ -65,14 +66,17 @@ def half_weights(content: bytes) -> bytes:
     return _quantize(content, "float_casting", _HALF_WEIGHTS, None)
 
 
-def quantize_static(content: bytes, images: np.ndarray) -> bytes:
+def quantize_static(
+    content: bytes, images: np.ndarray, estimator: str = DEFAULT_ESTIMATOR
+) -> bytes:
     """Quantizes the trunk to int8, per output channel for weights; borders and head stay float32.
 
     Args:
         content: a float model from `convert`.
         images: calibration images, uint8 (M, S, S, 3).
+        estimator: of the activations' ranges, see `range_estimators.ESTIMATORS`.
     """
-    ranges = measure_ranges(content, images, torch.get_num_threads())
+    ranges = measure_ranges(content, images, torch.get_num_threads(), estimator)
     return _quantize(content, "min_max_uniform_quantize", _INT8, ranges)
 
 

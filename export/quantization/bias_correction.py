@@ -54,19 +54,20 @@ def half(values: Tensor) -> Tensor:
     return values.half().float()
 
 
-def integer(stored: Callable[[Tensor], Tensor] = exact) -> Callable[[Tensor], Tensor]:
+def integer(
+    stored: Callable[[Tensor], Tensor] = exact, *, keep_sums: bool = True
+) -> Callable[[Tensor], Tensor]:
     """Returns the rounding of weights to int8 with the scale max|w| / 127 per output channel.
-
-    Depthwise kernels keep their sums, see `depthwise_rounding`; what is converted has to lie on
-    those steps already.
 
     Args:
         stored: how the file keeps scales, and with them the numbers computed from int8.
+        keep_sums: whether depthwise kernels keep their sums, see `depthwise_rounding`; what is
+            converted has to lie on those steps already.
     """
 
     def rounded(weight: Tensor) -> Tensor:
         scale = channel_scale(weight)
-        if is_depthwise(weight):
+        if keep_sums and is_depthwise(weight):
             return stored(kernel_steps(weight, scale) * stored(scale))
         return stored(torch.round(weight / scale).clamp(-STEPS, STEPS) * stored(scale))
 

@@ -12,7 +12,7 @@ import torch
 from distill.models import Classifier
 from export.deployable import Deployable
 from export.noise import native_chatter, quiet_converters
-from export.quantization.activation_ranges import GROUP, measure_ranges
+from export.quantization.activation_ranges import measure_ranges
 from export.quantization.bias_correction import (
     Rounding,
     correct_biases,
@@ -20,6 +20,7 @@ from export.quantization.bias_correction import (
     exact_activation,
     integer,
 )
+from export.quantization.range_estimators import GROUP
 from export.tflite_names import operations
 
 pytest.importorskip("litert_torch", reason="needs the tflite group")

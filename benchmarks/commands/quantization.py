@@ -1,0 +1,119 @@
+"""Try every way to int8 on validation images, and say what each step brings.
+
+Each way exports the student anew and compares the file with torch in float32: one step after
+another, then the default with one step left out or exchanged. The least divergence of the
+probabilities is the best. Scales from two disjoint calibration sets are compared too.
+
+examples:
+  python -m benchmarks quantization runs/ssd_kd
+  python -m benchmarks quantization runs/ssd_kd --only tflite:int8 --json results/quantization.json
+  python -m benchmarks quantization models/NAME --data DATA --picture results/quantization.png
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from runtimes.arguments import path, seed
+
+if TYPE_CHECKING:
+    from benchmarks.quantization import Report
+
+_FORMATS = ("tflite:int8", "onnx:int8")
+_SHOWN = 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of `python -m benchmarks quantization`."""
+    add = parser.add_argument
+    add("run_folder", metavar="RUN", type=path, help="a finished run, or a released model")
+    add("--data", type=path, help="where the run's data set lies now")
+    add("--only", nargs="+", metavar="FORMAT", default=_FORMATS, help="int8 formats to try")
+    add("--calibration-images", type=int, default=256, help="training images, each of two sets")
+    add("--images", type=int, default=512, help="validation images that files are compared on")
+    add("--seed", type=seed, default=0, help="chooses all images")
+    add("--json", type=path, metavar="FILE", help="also write the figures to this file")
+    add("--picture", type=path, metavar="FILE", help="also draw them, as PNG")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the trials and the scales that another calibration set would move."""
+    from benchmarks.quantization import try_quantizations
+    from benchmarks.quantization_picture import draw_trials
+    from distill.comparison import read_student
+    from export.formats import select_formats
+    from export.noise import quiet_converters
+    from export.pipeline import images_of
+    from runtimes.atomic import check_output, write_json
+    from runtimes.console import say
+    from runtimes.errors import InputError
+
+    formats = select_formats(args.only)
+    other = [form.key for form in formats if form.precision not in ("int8", "w8a8")]
+    if other:
+        raise InputError(
+            f"--only names {other[0]}, whose activations are not int8; possible: tflite:int8, "
+            "onnx:int8, coreml:w8a8."
+        )
+    for file, suffix in ((args.json, ".json"), (args.picture, ".png")):
+        if file is not None:
+            check_output(file, suffix)
+    if args.images < 1:
+        raise InputError(f"--images is {args.images}, expected 1 or more.")
+    quiet_converters()
+    _, contract = read_student(args.run_folder)
+    found = try_quantizations(
+        args.run_folder,
+        images_of(args.run_folder, contract, args.data),
+        formats,
+        calibration_images=args.calibration_images,
+        validation_images=args.images,
+        seed=args.seed,
+    )
+    for form in formats:
+        say(_trials(found, form.key))
+    say(_stability(found))
+    if args.json is not None:
+        write_json(args.json, found.to_json())
+        say(f"wrote {args.json}")
+    if args.picture is not None:
+        draw_trials(found, args.picture)
+        say(f"wrote {args.picture}")
+    return 0
+
+
+def _trials(found: Report, form: str) -> str:
+    from runtimes.console import table
+
+    best = found.best(form)
+    rows = [
+        (
+            trial.name + (" *" if trial is best else ""),
+            f"{100 * trial.comparison.agreement:.2f} ({100 * trial.comparison.agreement_low:.1f} "
+            f"to {100 * trial.comparison.agreement_high:.1f})",
+            f"{trial.divergence:.2e}",
+            f"{trial.comparison.mean_probability:.2e}",
+            f"{100 * trial.balanced_accuracy:+.2f}",
+        )
+        for trial in found.trials
+        if trial.format == form
+    ]
+    heads = ("way to int8", "same top-1 % (95 %)", "KL", "mean Δp", "ΔBACC points")
+    title = f"{form}, {len(found.validation.ids)} validation images beside torch fp32; * is best"
+    return table(heads, rows, title)
+
+
+def _stability(found: Report) -> str:
+    from runtimes.console import table
+
+    stability = found.stability
+    rows = [
+        (tensor.name, *(f"{scale:.4g}" for scale in tensor.scales), f"{tensor.difference:.1%}")
+        for tensor in stability.tensors[:_SHOWN]
+    ]
+    title = (
+        f"scales from two disjoint calibration sets: {len(stability.moved)} of "
+        f"{len(stability.tensors)} tensors differ by more than 20 %; the most are"
+    )
+    return table(("tensor", "first set", "second set", "difference"), rows, title)

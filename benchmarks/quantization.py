@@ -1,0 +1,206 @@
+"""Every way to int8 on validation images beside torch in float32: what does each step bring?"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.divergence import mean_divergence
+from distill.comparison import read_student
+from distill.dataset import Dataset
+from distill.provenance import provenance
+from export.conversions import Conversions
+from export.formats import Format
+from export.image_set import ImageSet, draw_at_random, network_pixels
+from export.noise import native_chatter
+from export.quantization.activation_ranges import measure_ranges
+from export.quantization.calibration_set import draw_calibration_set
+from export.quantization.scale_stability import Stability, compare_scales
+from export.quantization.settings import DEFAULT, Quantization
+from export.reference import reference_session
+from export.verify import Comparison, compare
+from runtimes.console import progress
+from runtimes.metadata import embed_contract
+from runtimes.prediction import Prediction
+from runtimes.session import open_model
+
+_NONE = Quantization(False, False, False, "extremes")
+
+# One step after another first, then the default with one step left out or exchanged.
+TRIALS: Mapping[str, Quantization] = MappingProxyType(
+    {
+        "rounding alone": _NONE,
+        "+ averaged ranges": replace(_NONE, estimator="averaged"),
+        "+ bias correction": Quantization(False, True, False),
+        "+ equalization": Quantization(True, True, False),
+        "+ sums of depthwise kernels (all)": Quantization(),
+        "all but equalization": Quantization(equalize=False),
+        "all but bias correction": Quantization(correct_biases=False),
+        "all, extremes": Quantization(estimator="extremes"),
+        "all, percentile": Quantization(estimator="percentile"),
+        "all, least squares": Quantization(estimator="mse"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one way to int8 answers on N validation images.
+
+    Attributes:
+        name: of the way, a key of `TRIALS`.
+        format: key of the format.
+        quantization: the steps.
+        comparison: with torch in float32.
+        divergence: mean KL(torch ‖ file) of the probabilities, in nats.
+        balanced_accuracy: of the file minus torch's.
+    """
+
+    name: str
+    format: str
+    quantization: Quantization
+    comparison: Comparison
+    divergence: float
+    balanced_accuracy: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            **vars(self),
+            "quantization": vars(self.quantization),
+            "comparison": self.comparison.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """All trials of a student.
+
+    Attributes:
+        architecture: of the student.
+        calibration: training images that ranges, biases and factors come from.
+        validation: images that the trials are compared on.
+        preprocessing: of both, from the contract.
+        trials: format by format, in the order of `TRIALS`.
+        stability: of the scales between this calibration set and a disjoint one.
+    """
+
+    architecture: str
+    calibration: ImageSet
+    validation: ImageSet
+    preprocessing: dict[str, Any]
+    trials: tuple[Trial, ...]
+    stability: Stability
+
+    def best(self, form: str) -> Trial:
+        """The trial of a format whose probabilities diverge least from torch's."""
+        return min(
+            (trial for trial in self.trials if trial.format == form),
+            key=lambda trial: trial.divergence,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values with versions and commit."""
+        formats = dict.fromkeys(trial.format for trial in self.trials)
+        return {
+            "architecture": self.architecture,
+            "calibration": self.calibration.to_json(),
+            "validation": self.validation.to_json(),
+            "preprocessing": self.preprocessing,
+            "trials": [trial.to_json() for trial in self.trials],
+            "best": {form: self.best(form).name for form in formats},
+            "default": vars(DEFAULT),
+            "stability": self.stability.to_json(),
+            "provenance": provenance(),
+        }
+
+
+def try_quantizations(
+    run: Path,
+    dataset: Dataset,
+    formats: Sequence[Format],
+    *,
+    calibration_images: int = 256,
+    validation_images: int = 512,
+    seed: int = 0,
+    trials: Mapping[str, Quantization] = TRIALS,
+) -> Report:
+    """Exports the student once for every way and format, and compares the files with torch.
+
+    Args:
+        run: a finished run, or a released model.
+        dataset: its data set.
+        formats: int8 rows of the table of formats.
+        calibration_images: of the training side, balanced over the classes; a second set of the
+            same size, disjoint from it, is drawn for the stability of the scales.
+        validation_images: drawn at random.
+        seed: of the draws.
+        trials: name to settings.
+
+    Raises:
+        InputError: too few images.
+    """
+    classifier, contract = read_student(run)
+    recipe = contract.preprocessing
+    validation = draw_at_random(dataset, "validation", validation_images, seed)
+    apart = frozenset(validation.ids)
+    calibration = draw_calibration_set(dataset, calibration_images, seed, apart)
+    other = draw_calibration_set(
+        dataset, calibration_images, seed + 1, apart | frozenset(calibration.ids)
+    )
+    samples, others, pixels = (
+        network_pixels(dataset, images.ids, recipe) for images in (calibration, other, validation)
+    )
+    reference = reference_session(classifier, contract).predict(pixels)
+    side = dict(zip(dataset.ids("validation"), dataset.labels("validation"), strict=True))
+    target = np.array([side[image] for image in validation.ids])
+    conversions = Conversions(classifier, contract, samples)
+    found: list[Trial] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        progress("ways to int8", len(formats) * len(trials)) as bar,
+    ):
+        for form in formats:
+            for name, quantization in trials.items():
+                path = Path(folder) / f"{len(found)}{form.suffix}"
+                conversions.with_quantization(quantization).write(form, path)
+                embed_contract(path, contract)
+                answers = open_model(path, torch.get_num_threads()).predict(pixels)
+                bar.advance(text=f"{form.key} {name}")
+                found.append(
+                    Trial(
+                        name,
+                        form.key,
+                        quantization,
+                        compare(reference, answers, contract.calibration.unknown_threshold),
+                        mean_divergence(
+                            reference.probabilities.astype(np.float64),
+                            answers.probabilities.astype(np.float64),
+                        ),
+                        _balanced_accuracy(answers, target) - _balanced_accuracy(reference, target),
+                    )
+                )
+    content = conversions.float_tflite()
+    with native_chatter():
+        threads = torch.get_num_threads()
+        ranges = [measure_ranges(content, images, threads) for images in (samples, others)]
+    return Report(
+        classifier.architecture,
+        calibration,
+        validation,
+        dict(vars(recipe)),
+        tuple(found),
+        compare_scales(*ranges),
+    )
+
+
+def _balanced_accuracy(answers: Prediction, target: np.ndarray) -> float:
+    right = answers.probabilities.argmax(axis=1) == target
+    return float(np.mean([right[target == label].mean() for label in np.unique(target)]))

@@ -1,0 +1,31 @@
+"""What int8 files are made by, so that every combination can be tried and told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Steps on the way to int8; the defaults are what `results/quantization.json` found best.
+
+    Attributes:
+        equalize: see `equalization`.
+        correct_biases: see `bias_correction`.
+        keep_depthwise_sums: see `depthwise_rounding`.
+        estimator: of the activations' ranges, a key of `range_estimators.ESTIMATORS`.
+    """
+
+    equalize: bool = True
+    correct_biases: bool = True
+    keep_depthwise_sums: bool = True
+    estimator: str = DEFAULT_ESTIMATOR
+
+    def __post_init__(self) -> None:
+        if self.estimator not in ESTIMATORS:
+            raise ValueError(f"estimator '{self.estimator}'; possible: {', '.join(ESTIMATORS)}")
+
+
+DEFAULT = Quantization()

@@ -1,0 +1,114 @@
+"""Ways to int8: each is a file of its own, told with its figures, and scales are compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import entropy
+
+import benchmarks.quantization as quantization
+from benchmarks.commands import quantization as command
+from benchmarks.divergence import mean_divergence
+from benchmarks.quantization import TRIALS, try_quantizations
+from distill.dataset import open_dataset
+from export.formats import select_formats
+from export.quantization.scale_stability import compare_scales
+from export.quantization.settings import DEFAULT, Quantization
+from runtimes.console import Verb, run_program
+
+from .conftest import Exported
+
+pytest.importorskip("litert_torch", reason="needs the tflite group")
+VERB = (Verb("quantization", "", command.__name__),)
+
+
+def test_divergence_is_that_of_the_literature() -> None:
+    drawn = np.random.default_rng(0).dirichlet(np.ones(8), 2 * 30).reshape(2, 30, 8)
+    assert mean_divergence(*drawn) == pytest.approx(entropy(*drawn, axis=1).mean())
+    assert mean_divergence(drawn[0], drawn[0]) == 0
+
+
+def test_every_step_is_left_out_once_and_the_default_is_among_the_ways() -> None:
+    assert DEFAULT in TRIALS.values()
+    for step in ("equalize", "correct_biases", "keep_depthwise_sums"):
+        assert any(not getattr(way, step) for way in TRIALS.values())
+    assert {way.estimator for way in TRIALS.values()} == set(quantization_estimators())
+
+
+def quantization_estimators() -> tuple[str, ...]:
+    from export.quantization.range_estimators import ESTIMATORS
+
+    return tuple(ESTIMATORS)
+
+
+def test_an_unknown_estimator_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"entropy.*possible: extremes"):
+        Quantization(estimator="entropy")
+
+
+def _span(low: float, high: float) -> dict[str, np.ndarray]:
+    return {"min": np.array([[low]]), "max": np.array([[high]])}
+
+
+def test_a_scale_that_moves_by_more_than_a_fifth_is_named() -> None:
+    first = {"a": _span(-1, 1), "b": _span(0, 1), "c": _span(0, 0)}
+    second = {"a": _span(-1, 1.3), "b": _span(0, 1.3), "c": _span(0, 0)}
+    found = compare_scales(first, second)
+    assert [tensor.name for tensor in found.tensors] == ["b", "a", "c"]
+    assert [tensor.name for tensor in found.moved] == ["b"]
+    assert found.tensors[1].difference == pytest.approx(0.15)
+    assert compare_scales(second, first).moved[0].name == "b"
+    assert compare_scales({"c": _span(0, 0)}, {"c": _span(0, 1)}).moved
+    with pytest.raises(ValueError, match="different networks"):
+        compare_scales(first, {})
+
+
+def test_both_calibration_sets_and_the_compared_images_are_apart(exported: Exported) -> None:
+    names = ("rounding alone", "+ sums of depthwise kernels (all)")
+    dataset = open_dataset(exported.run)
+    found = try_quantizations(
+        exported.run,
+        dataset,
+        select_formats(["tflite:int8"]),
+        calibration_images=16,
+        validation_images=24,
+        trials={name: TRIALS[name] for name in names},
+    )
+    assert [trial.name for trial in found.trials] == list(names)
+    assert found.trials[0].divergence != found.trials[1].divergence
+    assert found.best("tflite:int8").divergence == min(t.divergence for t in found.trials)
+    calibration, validation = set(found.calibration.ids), set(found.validation.ids)
+    assert not calibration & validation
+    assert calibration <= set(dataset.ids("train"))
+    assert validation <= set(dataset.ids("validation"))
+    assert len(found.stability.tensors) > 50
+
+
+def test_the_command_writes_figures_and_a_picture(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        quantization.try_quantizations,
+        "__kwdefaults__",
+        {**quantization.try_quantizations.__kwdefaults__, "trials": {"all": DEFAULT}},
+    )
+    words = ["quantization", str(exported.run), "--only", "onnx:int8", "--images", "24"]
+    words += ["--calibration-images", "16", "--json", str(tmp_path / "q.json")]
+    assert run_program("benchmarks", "", VERB, [*words, "--picture", str(tmp_path / "q.png")]) == 0
+    document = json.loads((tmp_path / "q.json").read_text())
+    assert document["best"] == {"onnx:int8": "all"}
+    assert document["calibration"]["side"] == "train"
+    assert len(document["calibration"]["sha256"]) == 64
+    assert document["preprocessing"]["size"] == 64
+    assert (tmp_path / "q.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_format_without_int8_activations_is_refused(
+    exported: Exported, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["quantization", str(exported.run), "--only", "tflite:fp16"]
+    assert run_program("benchmarks", "", VERB, words) == 2
+    assert "tflite:fp16" in capsys.readouterr().err
