@@ -19,7 +19,8 @@ quoted = '$(subst ','\'',$(1))'
 override DATA := $(call home,$(DATA))
 override WEIGHTS := $(call home,$(WEIGHTS))
 # A folder that is also a target or part of a name is written without a slash at its end.
-folder = $(patsubst %/,%,$(call home,$(1)))
+unslashed = $(if $(filter %/,$(1)),$(call unslashed,$(patsubst %/,%,$(1))),$(1))
+folder = $(call unslashed,$(call home,$(1)))
 
 SAMPLE := data/sample
 SOURCE := $(or $(DATA),$(SAMPLE))
@@ -31,6 +32,9 @@ override RUN := $(call folder,$(RUN))
 override OUT := $(call folder,$(OUT))
 ifneq ($(words $(RUN)) $(words $(OUT)) $(words $(RECIPE)),1 1 1)
 $(error RUN, OUT and RECIPE have no spaces, got RUN="$(RUN)" OUT="$(OUT)" RECIPE="$(RECIPE)")
+endif
+ifneq ($(findstring :,$(RUN)$(OUT)),)
+$(error RUN and OUT have no colon, got RUN="$(RUN)" OUT="$(OUT)")
 endif
 
 RELEASED := models/mobilenet_v2-ssd_kd

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from runtimes.console import progress
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
 from runtimes.integrity import MANIFEST_FILE, is_plain_name
+from runtimes.json_files import read_json
 from runtimes.prediction import Session
 from runtimes.session import open_model
 
@@ -109,16 +109,18 @@ def listed_files(artifacts: Path) -> tuple[dict[str, str], str]:
     """
     path = artifacts / MANIFEST_FILE
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        files = {str(entry["format"]): str(entry["file"]) for entry in manifest["files"]}
+        manifest = read_json(path)
+        entries = [(str(entry["format"]), str(entry["file"])) for entry in manifest["files"]]
         student = str(manifest["student"]["sha256"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} does not list an export's files ({error}). Name a folder that "
             "`python -m export run` wrote."
         ) from error
-    if not files:
-        raise InputError(f"{path} lists no file; export the run again.")
+    files = dict(entries)
+    if not files or len(files) < len(entries):
+        what = "no file" if not files else "a format twice"
+        raise InputError(f"{path} lists {what}; export the run again.")
     for file in files.values():
         if not is_plain_name(file):
             raise InputError(f"{path} lists {file!a}, which is no file of its folder.")

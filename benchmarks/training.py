@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.compute_rate import matrix_rate, step_flops
+from benchmarks.memory import peak_memory
 from distill.augment import Augmentation
 from distill.dataset import DeviceImages
 from distill.device import keep_freed_memory, to_channels_last
@@ -37,6 +38,8 @@ class TrainingSpeed:
             a multiply-accumulate), teacher and student.
         matrix_tera_flops: what the device achieves on large matrix products of that precision.
         epoch_seconds: an epoch of `epoch_images` at the loop's rate.
+        memory_kept: see `distill.device.keep_freed_memory`.
+        peak_memory_bytes: of this process, on the host.
     """
 
     method: str
@@ -58,6 +61,8 @@ class TrainingSpeed:
     matrix_tera_flops: float
     epoch_images: int
     epoch_seconds: float
+    memory_kept: bool
+    peak_memory_bytes: int
 
     def to_json(self) -> dict[str, Any]:
         """Plain values with versions and commit."""
@@ -79,6 +84,7 @@ def measure_training(
     teacher_size: int | None = None,
     epoch_images: int = 25_331,
     trace: Path | None = None,
+    keep_memory: bool = True,
 ) -> TrainingSpeed:
     """Runs loop steps and bare steps in turn for `seconds` and compares their times.
 
@@ -96,17 +102,19 @@ def measure_training(
         teacher_size: edge of what the teacher sees in pixels; `size` by default.
         epoch_images: images whose epoch is timed; those of ISIC 2019 by default.
         trace: where to write a trace of three loop steps (Chrome's JSON), if anywhere.
+        keep_memory: whether freed memory is kept, as the training commands do; on the CPU.
     """
     torch.manual_seed(0)
-    keep_freed_memory(device)
+    if keep_memory:
+        keep_freed_memory(device)
     views = views or (4 if method.needs_four_views else 1)
     teacher_size = teacher_size or size
-    bare_teacher = teacher = None
+    teacher = None
     if method.needs_teacher:
-        bare_teacher = build_classifier(pair.teacher, _CLASSES).eval()
-        to_channels_last(bare_teacher, device)
-        head = ProjectionHead(bare_teacher.width).to(device) if method.needs_head else None
-        teacher = FrozenTeacher(bare_teacher, head, teacher_size)
+        model = build_classifier(pair.teacher, _CLASSES)
+        to_channels_last(model, device)
+        head = ProjectionHead(model.width).to(device) if method.needs_head else None
+        teacher = FrozenTeacher(model, head, teacher_size)
     student = build_classifier(pair.student, _CLASSES)
     task = StudentTask(student, method, torch.ones(_CLASSES), teacher)
     to_channels_last(task, device).train()
@@ -129,9 +137,9 @@ def measure_training(
 
     def bare_step(number: int) -> None:
         with torch.autocast(device.type, precision, enabled=enabled):
-            if bare_teacher is not None:
+            if teacher is not None:
                 with torch.no_grad():
-                    bare_teacher(ready_for_teacher)
+                    teacher.model(ready_for_teacher)
             logits = student(ready).logits
         student.zero_grad(set_to_none=True)
         logits.float().sum().backward()
@@ -170,6 +178,8 @@ def measure_training(
         matrix_tera_flops=matrix_rate(device, precision) / 1e12,
         epoch_images=epoch_images,
         epoch_seconds=float(epoch_images / batch * np.median(loop)),
+        memory_kept=keep_memory,
+        peak_memory_bytes=peak_memory(),
     )
 
 

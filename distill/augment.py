@@ -145,10 +145,7 @@ def _affine(settings: Augmentation, turns: Tensor, draw) -> Tensor:  # type: ign
 
 
 def _blurred(images: Tensor, sigma: Tensor) -> Tensor:
-    """Separable Gaussian blur with one standard deviation (pixels) an image; 0 changes nothing.
-
-    Two products with a band matrix for each image; its rows are normalised, also at the border.
-    """
+    """Separable Gaussian blur with one standard deviation (pixels) an image; 0 changes nothing."""
     if images.device.type == "cpu":  # a GPU would wait for the number of blurred images
         blurred = sigma.nonzero()[:, 0]
         return images.index_copy(0, blurred, _smoothed(images[blurred], sigma[blurred]))
@@ -156,6 +153,12 @@ def _blurred(images: Tensor, sigma: Tensor) -> Tensor:
 
 
 def _smoothed(images: Tensor, sigma: Tensor) -> Tensor:
+    """Two products with a band matrix for each image; its rows are normalised, also at the border.
+
+    Args:
+        images: (n, 3, S, S).
+        sigma: in pixels, (n,); 0 makes the matrix an identity.
+    """
     position = torch.arange(images.shape[-1], device=images.device)
     distance = (position[:, None] - position[None, :]) ** 2
     band = torch.exp(-distance / (2 * sigma.clamp(min=1e-3)[:, None, None] ** 2))

@@ -20,6 +20,7 @@ from runtimes.atomic import replacing_folder, write_json
 from runtimes.console import progress
 from runtimes.contract import Preprocessing
 from runtimes.errors import InputError
+from runtimes.json_files import read_json
 from runtimes.preprocess import load_image, preprocess
 
 _FORMAT = 1  # goes up when decoding changes, so that an older cache is not taken for a new one
@@ -132,7 +133,7 @@ def _key(index: Index, source: ImageSource, size: int, crop: str) -> str:
 
 def _open(folder: Path, key: str, skip_unreadable: bool) -> Cache | None:
     try:
-        about: Any = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        about: Any = read_json(folder / _ABOUT)
         if about["key"] != key or (about["skipped"] and not skip_unreadable):
             return None
         pixels = np.load(folder / _PIXELS, mmap_mode="r", allow_pickle=False)

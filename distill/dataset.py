@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from distill.index import Index, read_index
 from distill.splits import Split, make_split, read_split
 from runtimes.atomic import write_json
 from runtimes.errors import InputError
+from runtimes.json_files import read_json
 
 CACHE_FOLDER = Path("data/cache")
 
@@ -153,7 +153,7 @@ def describe_dataset(run: Path, dataset: Dataset, *, with_places: bool = True) -
 def is_released(run: Path) -> bool:
     """Whether a folder is a released model, which does not say where its images lie."""
     try:
-        about = json.loads((run / "data.json").read_text(encoding="utf-8"))
+        about = read_json(run / "data.json")
         return about["data"] is None
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -172,7 +172,7 @@ def open_dataset(run: Path, data: Path | None = None) -> Dataset:
     """
     about_path = run / "data.json"
     try:
-        about = json.loads(about_path.read_text(encoding="utf-8"))
+        about = read_json(about_path)
         where = None if data is None and about["data"] is None else Path(data or about["data"])
         images, size = about["images"], int(about["cache_size"])
         known, skipped = about["index_sha256"], about["skipped"]

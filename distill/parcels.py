@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from distill.settings import parse
-from runtimes.atomic import check_folder, replacing_folder
+from runtimes.atomic import check_apart, check_folder, replacing_folder
 from runtimes.errors import InputError
+from runtimes.json_files import read_json
 
 LIST_FILE = "parcels.json"
 LARGEST_BYTES = 15_000_000
@@ -51,14 +52,13 @@ def pack(folder: Path, out: Path, largest: int = LARGEST_BYTES) -> list[Path]:
         largest: bytes.
 
     Raises:
-        InputError: no such folder, nothing or a link in it, or `out` holds something else or lies
+        InputError: no such folder; nothing, a link, or a name that not every system takes in it;
+            `out` holds something else or lies
             in it or around it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the run to pack.")
-    places = folder.resolve(), out.resolve()
-    if places[1].is_relative_to(places[0]) or places[0].is_relative_to(places[1]):
-        raise InputError(f"{out} and {folder} lie in each other; name another --out.")
+    check_apart(out, folder)
     check_folder(out, LIST_FILE, (LIST_FILE, "part-*"))
     found = sorted(folder.rglob("*"))
     linked = [path for path in found if path.is_symlink()]
@@ -67,6 +67,8 @@ def pack(folder: Path, out: Path, largest: int = LARGEST_BYTES) -> list[Path]:
     files = [path for path in found if path.is_file()]
     if not files:
         raise InputError(f"{folder} has no files to pack.")
+    for path in files:
+        _inside(path.relative_to(folder).as_posix(), folder)
     with replacing_folder(out) as temporary:
         sizes = dict.fromkeys(files, 0)  # of what was read: a training may replace a file meanwhile
         parts: list[str] = []
@@ -147,8 +149,8 @@ def _checked_bytes(parcels: Path, about: Parcels) -> Iterator[bytes]:
 
 def _read_list(path: Path) -> Parcels:
     try:
-        return parse(Parcels, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError, RecursionError) as error:
+        return parse(Parcels, read_json(path), str(path))
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}); name a packed folder.") from error
 
 
@@ -174,8 +176,8 @@ def _inside(text: str, origin: Path) -> PurePosixPath:
     outside = path.is_absolute() or not path.parts or ".." in path.parts
     if outside or not text.isprintable() or set(text) & set("\\:"):
         raise InputError(
-            f"{origin}: the path {text!a} leads out of the folder or is no plain name; it is not "
-            "unpacked."
+            f"{origin}: the path {text!a} leads out of the folder or has letters that not every "
+            "system takes; it is neither packed nor unpacked."
         )
     return path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +19,10 @@ from distill.model_card import CARD_FILE, model_card
 from distill.models import Classifier, normalise
 from distill.recipes import read_recipe
 from distill.subgroups import subgroups
-from runtimes.atomic import check_folder, replacing_folder, write_json, write_text
+from runtimes.atomic import check_apart, check_folder, replacing_folder, write_json, write_text
 from runtimes.contract import Contract, check_model_name
 from runtimes.errors import InputError
+from runtimes.json_files import read_json
 from runtimes.metadata import CONTRACT_FILE
 from runtimes.preprocess import resize_square
 
@@ -51,11 +51,9 @@ def release(run: Path, out: Path, dataset: Dataset, images: DeviceImages) -> dic
     """
     check_model_name(out.name, str(out))
     check_folder(out, CARD_FILE, _FILES)
-    places = out.resolve(), run.resolve()
-    if places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
-        raise InputError(f"{out} and {run} lie in each other; name another --out.")
+    check_apart(out, run)
     model, contract = read_student(run)
-    about = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    about = _metrics(run)
     measured = measure_run(run, dataset, images, "test")
     about["subgroups"] = subgroups(measured.probabilities, dataset)
     about["fixed_sample"] = fixed_sample(model, contract, dataset)
@@ -70,6 +68,17 @@ def release(run: Path, out: Path, dataset: Dataset, images: DeviceImages) -> dic
         describe_dataset(temporary, dataset, with_places=False)
         write_text(temporary / CARD_FILE, model_card(named, about, recipe))
     return dict(about)
+
+
+def _metrics(run: Path) -> dict[str, Any]:
+    path = run / "metrics.json"
+    try:
+        return dict(read_json(path))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}). Measure the run again: "
+            f"`python -m distill evaluate {run} --json FILE`, or restore the file."
+        ) from error
 
 
 def fixed_sample(model: Classifier, contract: Contract, dataset: Dataset) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 from distill.schedule import Epoch
 from distill.trainstate import TrainState
 from runtimes.atomic import write_text
+from runtimes.errors import InputError
+from runtimes.json_files import parse_json
 
 
 class RunLog:
@@ -50,7 +52,20 @@ class RunLog:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Rows of a log.jsonl; none where there is no file."""
+    """Rows of a log.jsonl; none where there is no file.
+
+    Raises:
+        InputError: a line is no JSON object.
+    """
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            rows.append(dict(parse_json(line)))
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{path}, line {number}: no JSON object ({error}). Remove that line to go on "
+                "without it."
+            ) from error
+    return rows

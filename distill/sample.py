@@ -46,6 +46,9 @@ class _Planned:
     views: int
 
 
+_FILES = (SYNTHETIC_MARKER, "labels.csv", "images/SYN_*.png", "masks/SYN_*.png")
+
+
 def write_sample(folder: Path, per_class: int = 60, size: int = 160, seed: int = 0) -> int:
     """Draws a synthetic data set: images/, masks/, labels.csv and SYNTHETIC.txt.
 
@@ -70,7 +73,7 @@ def write_sample(folder: Path, per_class: int = 60, size: int = 160, seed: int =
     if seed < 0:
         raise InputError(f"seed {seed}: expected 0 or more.")
     folder = Path(folder)
-    check_folder(folder, SYNTHETIC_MARKER, (SYNTHETIC_MARKER, "images", "masks", "labels.csv"))
+    check_folder(folder, SYNTHETIC_MARKER, _FILES)
     plan = list(_plan(per_class, seed))
     total = sum(lesion.views for lesion in plan)
     with replacing_folder(folder) as temporary:

@@ -13,6 +13,7 @@ from typing import Any
 from distill.index import Index, Record
 from runtimes.atomic import write_json
 from runtimes.errors import InputError, MissingDependencyError
+from runtimes.json_files import read_json
 
 PROTOCOLS = ("lesion", "paper")
 SIDES = ("train", "validation", "test")
@@ -149,7 +150,7 @@ def read_split(path: Path) -> Split:
             or lists that no longer have the recorded hash.
     """
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        value = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the split {path}: {error}.") from error
     types: dict[str, type | tuple[type, ...]] = {

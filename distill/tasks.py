@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from distill import losses
-from distill.checkpoint import weights_sha256
-from distill.folding import fold_batch_norm
 from distill.models import Classifier, Features
 from distill.parallel import gather, mean_over_processes
 from distill.recipes import Method
@@ -38,19 +34,10 @@ class FrozenTeacher:
     """A teacher that only answers: evaluation mode, no gradients, at the size it was trained at.
 
     Not a module, so that no optimizer, train() call or state_dict reaches it.
-
-    Attributes:
-        model: a copy of the teacher whose BatchNorms are part of its convolutions where they can
-            be: the same answers, sooner.
-        head: its projection head, or None.
-        size: edge of what it sees, in pixels.
-        weights_sha256: of the teacher's own weights.
     """
 
     def __init__(self, model: Classifier, head: ProjectionHead | None, size: int) -> None:
-        self.weights_sha256 = weights_sha256(model)
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        self.model.trunk = fold_batch_norm(self.model.trunk)
+        self.model = model.eval().requires_grad_(False)
         self.head = None if head is None else head.eval().requires_grad_(False)
         self.size = size
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from distill.checkpoint import header_json, load_tensors, save_tensors
+from distill.checkpoint import header_json, load_tensors, save_tensors, weights_sha256
 from distill.optimizer import optimizer_tensors, restore_optimizer
 from distill.recipes import Stage
 from distill.schedule import Epoch, LearningRate
@@ -156,5 +156,5 @@ def settings_of(task: nn.Module, stage: Stage, precision: torch.dtype) -> str:
     digest.update(str(precision).encode())
     teacher = getattr(task, "teacher", None)
     if teacher is not None:
-        digest.update(teacher.weights_sha256.encode())
+        digest.update(weights_sha256(teacher.model).encode())
     return digest.hexdigest()

@@ -16,6 +16,7 @@ from export.deployable import Deployable
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 from runtimes.coremltools_import import import_coremltools
+from runtimes.json_files import read_json
 
 _DESCRIPTIONS = {
     "probabilities": "softmax of the temperature-scaled logits, in the order of the labels",
@@ -65,7 +66,7 @@ def write(model: Any, path: Path) -> None:
     """
     model.save(str(path))
     manifest = path / "Manifest.json"
-    contents = json.loads(manifest.read_text(encoding="utf-8"))
+    contents = read_json(manifest)
     items = contents["itemInfoEntries"]
     names = {old: str(uuid.uuid5(uuid.NAMESPACE_URL, item["path"])) for old, item in items.items()}
     contents["itemInfoEntries"] = {

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill.folding import fold_batch_norm
 from distill.models import PIXEL_OFFSET, PIXEL_SCALE, Classifier
-from export.folding import fold_input_scale, pad_pools_with_zeros
+from export.folding import fold_batch_norm, fold_input_scale, pad_pools_with_zeros
 
 _UNIT = 128.0
 

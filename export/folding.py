@@ -1,11 +1,39 @@
-"""Folds what a phone needs no operation of its own for into the convolutions of a trunk."""
+"""Folds what inference needs no operation of its own for into the convolutions of a trunk."""
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from distill.folding import module_of, replace_module
+
+def fold_batch_norm(trunk: nn.Module) -> fx.GraphModule:
+    """Returns a copy of `trunk` in which each BatchNorm after a convolution is part of it.
+
+    w' = w·γ/√(σ² + ε) and b' = (b − μ)·γ/√(σ² + ε) + β per output channel. A BatchNorm that does
+    not follow a convolution directly (DenseNet's first of each layer) stays as it is.
+    """
+    graph_module = fx.symbolic_trace(copy.deepcopy(trunk).eval())
+    modules = dict(graph_module.named_modules())
+    for node in list(graph_module.graph.nodes):
+        norm = _module_of(node, modules)
+        if not isinstance(norm, nn.BatchNorm2d):
+            continue
+        source = node.args[0]
+        convolution = _module_of(source, modules)
+        if not isinstance(convolution, nn.Conv2d) or len(source.users) != 1:
+            continue
+        fused = fuse_conv_bn_eval(convolution, norm)
+        _replace(graph_module, source.target, fused)
+        modules[source.target] = fused
+        node.replace_all_uses_with(source)
+        graph_module.graph.erase_node(node)
+    graph_module.graph.lint()
+    graph_module.delete_all_unused_submodules()
+    graph_module.recompile()
+    return graph_module
 
 
 def pad_pools_with_zeros(trunk: fx.GraphModule) -> fx.GraphModule:
@@ -16,14 +44,14 @@ def pad_pools_with_zeros(trunk: fx.GraphModule) -> fx.GraphModule:
     """
     modules = dict(trunk.named_modules())
     for node in trunk.graph.nodes:
-        pool = module_of(node, modules)
+        pool = _module_of(node, modules)
         if not isinstance(pool, nn.MaxPool2d) or pool.padding in (0, (0, 0)) or pool.ceil_mode:
             continue
-        if isinstance(module_of(node.args[0], modules), nn.ReLU | nn.ReLU6):
+        if isinstance(_module_of(node.args[0], modules), nn.ReLU | nn.ReLU6):
             padding = pool.padding if isinstance(pool.padding, tuple) else (pool.padding,) * 2
             sides = (padding[1], padding[1], padding[0], padding[0])
             unpadded = nn.MaxPool2d(pool.kernel_size, pool.stride, 0, pool.dilation)
-            replace_module(trunk, node.target, nn.Sequential(nn.ZeroPad2d(sides), unpadded))
+            _replace(trunk, node.target, nn.Sequential(nn.ZeroPad2d(sides), unpadded))
     return fx.symbolic_trace(trunk)
 
 
@@ -38,7 +66,7 @@ def fold_input_scale(trunk: nn.Module, scale: float) -> nn.Module:
         return nn.Sequential(_Divide(scale), trunk)
     entrance = next(node for node in trunk.graph.nodes if node.op == "placeholder")
     modules = dict(trunk.named_modules())
-    readers = [module_of(node, modules) for node in entrance.users]
+    readers = [_module_of(node, modules) for node in entrance.users]
     if len(readers) != 1 or not isinstance(readers[0], nn.Conv2d):
         return nn.Sequential(_Divide(scale), trunk)
     with torch.no_grad():
@@ -53,3 +81,14 @@ class _Divide(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return pixels / self.scale
+
+
+def _module_of(node: object, modules: dict[str, nn.Module]) -> nn.Module | None:
+    if isinstance(node, fx.Node) and node.op == "call_module" and isinstance(node.target, str):
+        return modules.get(node.target)
+    return None
+
+
+def _replace(root: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, leaf = name.rpartition(".")
+    setattr(root.get_submodule(parent), leaf, module)

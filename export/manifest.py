@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from export.image_set import ImageSet
 from runtimes.atomic import write_json, write_text
 from runtimes.contract import Contract
 from runtimes.hashes import sha256_of
-from runtimes.integrity import MANIFEST_FILE, MANIFEST_SCHEMA
+from runtimes.integrity import MANIFEST_FILE, MANIFEST_SCHEMA, is_plain_name
+from runtimes.json_files import read_json
 from runtimes.metadata import CONTRACT_FILE
 
 VERSION = "1.1"
@@ -50,7 +50,7 @@ class Manifest:
         self._contract_sha256 = hashlib.sha256(contract_text).hexdigest()
         earlier = _read(folder, about["student"]["sha256"], self._contract_sha256)
         self.entries: list[dict[str, Any]] = _unchanged(folder, earlier)
-        self._image_sets: dict[str, Any] = dict(earlier.get("image_sets", {}))
+        self._image_sets: dict[str, Any] = earlier.get("image_sets", {}) if self.entries else {}
 
     def withdraw(self, file: str) -> None:
         """Says no more of a file, which is about to be replaced; the folder now has this contract.
@@ -116,13 +116,13 @@ class Manifest:
 def _read(folder: Path, student_sha256: str, contract_sha256: str) -> dict[str, Any]:
     """Returns an earlier manifest of the same student and contract; nothing if there is none."""
     try:
-        found = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        found = read_json(folder / MANIFEST_FILE)
         same = (
             (found["schema"], found["version"]) == (MANIFEST_SCHEMA, VERSION)
             and found["student"]["sha256"] == student_sha256
             and found["contract_sha256"] == contract_sha256
         )
-        return dict(found) if same else {}
+        return dict(found) if same and isinstance(found["image_sets"], dict) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
@@ -130,7 +130,7 @@ def _read(folder: Path, student_sha256: str, contract_sha256: str) -> dict[str, 
 def _unchanged(folder: Path, earlier: dict[str, Any]) -> list[dict[str, Any]]:
     def holds(entry: dict[str, Any]) -> bool:
         path = folder / entry["file"]
-        return path.exists() and sha256_of(path) == entry["sha256"]
+        return is_plain_name(entry["file"]) and path.exists() and sha256_of(path) == entry["sha256"]
 
     try:
         return [entry for entry in earlier.get("files", []) if holds(entry)]

@@ -18,8 +18,13 @@ from typing import Any
 from runtimes.errors import InputError
 
 _STALE_SECONDS = 24 * 3600
-# Where one of these lies, the whole folder is a run, a release, a record or an export.
-_WHOLE_FOLDERS = ("student.safetensors", "teacher.safetensors", "recipe.yaml", "manifest.json")
+# Where one of the first lies, the second are parts of a run, a release, a record or an export.
+_WHOLES = ("student.safetensors", "teacher.safetensors", "recipe.yaml", "manifest.json")
+_PARTS = (
+    *("metrics.json", "contract.json", "split.json"),
+    *("data.json", "manifest.json", "parity.json"),
+)
+_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")  # of file managers
 
 
 @contextmanager
@@ -57,8 +62,8 @@ def check_output(path: Path, suffix: str) -> None:
             f"Name another file, ending in {suffix}."
         )
     folder = path.resolve().parent
-    owner = next((name for name in _WHOLE_FOLDERS if (folder / name).is_file()), None)
-    if path.exists() and owner is not None:
+    owner = next((name for name in _WHOLES if (folder / name).is_file()), None)
+    if path.exists() and path.name in _PARTS and owner is not None:
         raise InputError(
             f"{path}: it belongs to what lies in {folder} (with {owner}) and is not replaced. "
             "Name another file."
@@ -71,15 +76,19 @@ def check_folder(path: Path, mark: str, names: Collection[str]) -> None:
     Args:
         path: where the user asks for it.
         mark: a file that every such folder has.
-        names: patterns of the names that such a folder holds; anything else would be lost.
+        names: patterns of the files that such a folder holds, such as "images/*.png"; any other
+            file would be lost.
 
     Raises:
         InputError: something else stands there, which would be lost.
     """
     if _has_no_name(path) or path.is_symlink() or (path.exists() and not path.is_dir()):
         raise InputError(f"{path} is not a folder of its own; name a new folder.")
-    found = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
-    foreign = [name for name in found if not any(fnmatchcase(name, own) for own in names)]
+    entries = (entry for entry in path.rglob("*") if entry.is_symlink() or not entry.is_dir())
+    found = sorted(
+        entry.relative_to(path).as_posix() for entry in entries if entry.name not in _LITTER
+    )
+    foreign = [name for name in found if not any(_matches(name, own) for own in names)]
     if foreign or (found and not (path / mark).is_file()):
         what = foreign[0] if foreign else f"no {mark}"
         raise InputError(
@@ -157,6 +166,23 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Replaces `path` by `value` as indented JSON in one step; NaN and infinity are refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Whether a path with slashes matches a pattern part by part."""
+    parts, patterns = name.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
+
+
+def check_apart(out: Path, folder: Path) -> None:
+    """Checks that a folder to be written and one to be read do not lie in each other.
+
+    Raises:
+        InputError: they do.
+    """
+    places = out.resolve(), folder.resolve()
+    if places[1].is_relative_to(places[0]) or places[0].is_relative_to(places[1]):
+        raise InputError(f"{out} and {folder} lie in each other; name another --out.")
 
 
 def _has_no_name(path: Path) -> bool:

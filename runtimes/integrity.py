@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
+from runtimes.json_files import read_json
 
 MANIFEST_FILE, MANIFEST_SCHEMA = "manifest.json", "dermport.manifest"
 
@@ -45,8 +45,8 @@ def _listed(path: Path) -> str | None:
     if not manifest.exists() or not path.exists():
         return None
     try:
-        document = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        document = read_json(manifest)
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{manifest}: it cannot be read ({error}), so {path.name} cannot be compared with it. "
             "Fetch both again, or export again."

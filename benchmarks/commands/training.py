@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--floor", type=float, default=0.0, help="exit 1 if the loop keeps a smaller share")
     add("--images", type=int, default=25_331, help="of the epoch whose time is told")
     add("--trace", type=path, metavar="FILE", help="write a trace of three steps (Chrome's JSON)")
+    add("--return-memory", action="store_true", help="do not keep freed memory between steps")
     add("--json", type=path, metavar="FILE", help="also write the figures to this file")
 
 
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         compiled=args.compile,
         epoch_images=args.images,
         trace=args.trace,
+        keep_memory=not args.return_memory,
     )
     rows = [
         ("bare forward and backward", f"{found.bare_images_per_second:.1f}"),
@@ -85,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         f"{found.matrix_tera_flops:.3f} TFLOP/s that large matrices reach here in "
         f"{found.precision}"
     )
+    say(f"peak memory on the host {found.peak_memory_bytes / 1e9:.2f} GB")
     say(f"an epoch of {found.epoch_images:,} images: {found.epoch_seconds / 60:.1f} min")
     if args.trace is not None:
         say(f"wrote {args.trace}; open it at chrome://tracing or in Perfetto")

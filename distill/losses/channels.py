@@ -49,9 +49,9 @@ def crkd_mean_square(feat_s: Tensor, feat_t: Tensor) -> Tensor:
         )
     n, channels = feat_s.shape[:2]
     flat_s, flat_t = to_double(feat_s.flatten(2)), to_double(feat_t.detach().flatten(2))
-    own_s = _mean_product(flat_s, flat_s).square().sum()
-    own_t = _mean_product(flat_t, flat_t).square().sum()
-    cross = _mean_product(flat_t, flat_s).square().sum()
+    own_s = _scaled_product(flat_s, flat_s).square().sum()
+    own_t = _scaled_product(flat_t, flat_t).square().sum()
+    cross = _scaled_product(flat_t, flat_s).square().sum()
     mean = (own_t + own_s - 2 * cross) / (n * channels * channels)
     return mean.clamp(min=0.0).to(feat_s.dtype)
 
@@ -82,7 +82,7 @@ def crkd(feat_s: Tensor, feat_t: Tensor) -> Tensor:
     return root_of_mean_square(crkd_mean_square(feat_s, feat_t))
 
 
-def _mean_product(flat: Tensor, other: Tensor) -> Tensor:
+def _scaled_product(flat: Tensor, other: Tensor) -> Tensor:
     """FᵀF' / (C·√(H·W·H'·W')): (n, C, P) and (n, C, P') to (n, P, P')."""
     scale = flat.shape[1] * (flat.shape[2] * other.shape[2]) ** 0.5
     return flat.transpose(1, 2) @ other / scale

@@ -1,4 +1,7 @@
-"""The number format of the loss terms: autocast off, half precision widened, sums in float64."""
+"""The number format of the loss terms: autocast off, half precision widened.
+
+Where digits cancel, in Gram matrices and their differences, the terms go on in float64.
+"""
 
 from __future__ import annotations
 

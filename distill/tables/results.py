@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from distill.tables.work import Protocol
 from runtimes.atomic import write_json, write_text
 from runtimes.console import note
 from runtimes.errors import InputError
+from runtimes.json_files import read_json
 
 
 def check_results(out: Path, jobs: Sequence[Job], protocol: Protocol) -> None:
@@ -53,14 +53,15 @@ def _rows_of(path: Path) -> list[tuple[str, str, int]]:
     if not path.exists():
         return []
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))["table"]
+        document = read_json(path)
+        document["budget"], document["command"]  # what a file of another kind would not have
         return [
-            (split, row["method"], seed)
-            for split, rows in table.items()
+            (str(split), str(row["method"]), int(seed))
+            for split, rows in document["table"].items()
             for row in rows
             for seed in row["seeds"]
         ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is no table of this project, or a damaged one ({error!r}), and would be "
             "replaced. Move it away, or name another --out."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from distill.metrics import SCALARS, Estimate, Resampled, mean_differences, mean
 from distill.tables.jobs import FAILED_FILE, METHODS, TEACHER, Job
 from distill.tables.paper import paper_figures
 from runtimes.errors import InputError
+from runtimes.json_files import read_json
 
 BASES = ("no_kd", "blkd")
 _KEPT = ("seed", "training", "initial_weights", "temperature", "size", "provenance")
@@ -66,7 +66,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     """Reads metrics.json of a finished run."""
     path = folder / "metrics.json"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(read_json(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}); remove {folder}.") from error
 
@@ -148,7 +148,7 @@ def _kept(job: Job, runs: Path) -> dict[str, Any]:
 
 
 def _failure(job: Job, runs: Path) -> str:
-    return str(json.loads((job.folder(runs) / FAILED_FILE).read_text(encoding="utf-8"))["error"])
+    return str(read_json(job.folder(runs) / FAILED_FILE)["error"])
 
 
 def _plain(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from distill.augment import Augmentation, make_views, plain_view
+from distill.augment import Augmentation, _blurred, _smoothed, make_views, plain_view
 from distill.models import normalise
 
 STILL = Augmentation(
@@ -74,6 +74,16 @@ def test_dropout_blackens_at_most_the_stated_share() -> None:
     black = (_draw(white, settings=settings) < -1).float().mean(dim=(1, 2, 3))
     assert 0.01 < black.mean() < 0.12
     assert black.max() < 0.3
+
+
+def test_only_chosen_images_are_blurred_and_all_at_once_gives_the_same() -> None:
+    images = torch.rand((6, 3, 20, 20), generator=torch.Generator().manual_seed(0)) * 255
+    sigma = torch.tensor([0.0, 1.0, 0.0, 0.4, 2.5, 0.0])
+    found = _blurred(images, sigma)
+    for image, before, width in zip(found, images, sigma, strict=True):
+        assert torch.equal(image, before) == (width == 0)
+    # What a GPU computes: every image, those with 0 by an identity.
+    assert torch.allclose(found, _smoothed(images, sigma), atol=1e-4)
 
 
 def test_blur_keeps_the_mean_and_lowers_the_contrast() -> None:

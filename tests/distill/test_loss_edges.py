@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +172,30 @@ def test_class_without_images_is_named() -> None:
 def test_misuse_is_named(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.parametrize(
+    "term",
+    [
+        lambda x, y: losses.rkd_distance(x, y),
+        lambda x, y: losses.rkd_angle(x, y),
+        lambda x, y: losses.crkd(x.view(8, 6, 2, 2), y.view(8, 6, 2, 2)),
+        lambda x, y: losses.distillation(x, y, 4.0),
+        lambda x, y: losses.contrastive_distillation(losses.similarity(x), losses.similarity(y)),
+    ],
+    ids=["distance", "angle", "crkd", "kd", "ss"],
+)
+def test_a_compiled_term_has_the_same_gradient(
+    term: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> None:
+    torch._dynamo.reset()
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.rand((2, 8, 24), generator=generator).double()
+    gradients = []
+    for run in (term, torch.compile(term)):
+        inputs = one.clone().requires_grad_()
+        run(inputs, other).backward()
+        gradients.append(inputs.grad)
+    torch.testing.assert_close(*gradients)

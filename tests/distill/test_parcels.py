@@ -100,6 +100,16 @@ def test_sizes_that_do_not_add_up_are_refused(run: Path, tmp_path: Path) -> None
             unpack(tmp_path / "parcels", tmp_path / "back")
 
 
+@pytest.mark.parametrize("name", ["a:b.json", "a\\b", "a\nb"])
+def test_a_name_that_would_not_come_back_is_not_packed(
+    name: str, run: Path, tmp_path: Path
+) -> None:
+    (run / name).write_text("x")
+    with pytest.raises(InputError, match="letters that not every system takes"):
+        pack(run, tmp_path / "parcels")
+    assert not (tmp_path / "parcels").exists()
+
+
 def test_nothing_is_overwritten(run: Path, tmp_path: Path) -> None:
     pack(run, tmp_path / "parcels")
     with pytest.raises(InputError, match="exists"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,24 +150,33 @@ def test_a_table_of_another_protocol_takes_other_folders(table: Path, sample: Pa
     assert (table / "out" / "table.json").read_bytes() == before
 
 
-def test_a_foreign_or_damaged_table_is_not_replaced(table: Path, sample: Path) -> None:
-    path = table / "out" / "table.json"
-    before = path.read_bytes()
-    for text in ('{"table": 3}', "[1, 2]", '{"table": {"lesion": [{"method": 1}]}}', "{"):
+def test_a_foreign_or_damaged_table_is_not_replaced(
+    table: Path, sample: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(table / "out", out)
+    path = out / "table.json"
+    rows = '{"budget": 1, "command": 1, "table": {"lesion": [{"method": ["x"], "seeds": [1]}]}}'
+    for text in (
+        '{"table": {}}',
+        "[1, 2]",
+        rows.replace("[1]", '"x"'),
+        rows.replace("[1]", "1"),
+        "{",
+    ):
         path.write_text(text)
-        done = _run(_words(table, sample))
+        done = _run([*_words(table, sample), "--out", str(out)])
         assert done.returncode == 2, done.stderr
         assert "no table of this project" in done.stderr
         assert path.read_text() == text
-    path.write_bytes(before)
 
 
-def test_a_finished_run_that_does_not_say_what_it_is_gets_no_row(table: Path, sample: Path) -> None:
-    path = table / "runs" / "lesion-blkd-seed2021" / "recipe.yaml"
-    text = path.read_text()
-    path.unlink()
-    done = _run(_words(table, sample))
-    path.write_text(text)
+def test_a_finished_run_that_does_not_say_what_it_is_gets_no_row(
+    table: Path, sample: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(table / "runs", tmp_path / "runs")
+    (tmp_path / "runs" / "lesion-blkd-seed2021" / "recipe.yaml").unlink()
+    done = _run([*_words(table, sample), "--runs", str(tmp_path / "runs")])
     assert done.returncode == 2
     assert "recipe.yaml is missing" in done.stderr
 

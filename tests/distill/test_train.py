@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +13,9 @@ import pytest
 import torch
 from train_tiny import SHORT, STAGE, train_tiny
 
-from distill.dataset import Dataset, prepare_dataset
+from distill.dataset import Dataset, prepare_dataset, to_device
+from distill.inference import predict_logits
+from distill.losses import weighted_cross_entropy
 from distill.recipes import Phase, Stage
 from distill.runlog import read_log
 from distill.schedule import LearningRate, plan_epochs
@@ -61,6 +64,66 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
 def test_training_lowers_the_loss(optimizer: str, whole) -> None:  # type: ignore[no-untyped-def]
     rows = read_log(whole[optimizer][1] / "log.jsonl")
     assert rows[1]["loss"] < rows[0]["loss"]
+
+
+@pytest.mark.parametrize("select", ["weighted_loss", "accuracy", "balanced_accuracy"])
+def test_the_best_epoch_by_the_named_metric_is_kept(
+    select: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    stage = replace(STAGE, phases=(Phase(4, 32, 8),), lr=0.2, select=select)
+    task = train_tiny(dataset, tmp_path, stage=stage)
+    assert task is not None
+    values = [row["validation"][select] for row in read_log(tmp_path / "log.jsonl")]
+    assert len(set(values)) > 1
+    rows, target = dataset.rows("validation"), torch.from_numpy(dataset.labels("validation"))
+    images = to_device(dataset, torch.device("cpu"))
+    logits = predict_logits(task.model, images, rows, 32, torch.float32)
+    right = logits.argmax(1) == target
+    found = {
+        "weighted_loss": float(weighted_cross_entropy(logits, target, torch.arange(1.0, 9.0))),
+        "accuracy": float(right.double().mean()),
+        "balanced_accuracy": float(
+            torch.stack(
+                [right[target == label].double().mean() for label in target.unique()]
+            ).mean()
+        ),
+    }
+    best = min(values) if select == "weighted_loss" else max(values)
+    assert found[select] == pytest.approx(best, abs=1e-6)
+
+
+@pytest.mark.parametrize("stops", [(), (9, 9)])
+def test_training_ends_after_epochs_without_improvement(
+    stops: tuple[int, ...], dataset: Dataset, tmp_path: Path
+) -> None:
+    stage = replace(STAGE, phases=(Phase(12, 32, 8),), lr=0.2, early_stop=2)
+    for steps in stops:
+        assert train_tiny(dataset, tmp_path, stop_after=steps, stage=stage) is None
+    train_tiny(dataset, tmp_path, stage=stage)
+    values = [row["validation"]["balanced_accuracy"] for row in read_log(tmp_path / "log.jsonl")]
+    assert len(values) < 12
+    improved = [number == 0 or value > max(values[:number]) for number, value in enumerate(values)]
+    assert improved[-2:] == [False, False]
+    assert not any(improved[n : n + 2] == [False, False] for n in range(len(values) - 2))
+    train_tiny(dataset, tmp_path, stage=stage)  # an ended training does not begin again
+    assert len(read_log(tmp_path / "log.jsonl")) == len(values)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_task_gives_the_same_losses(dataset: Dataset, tmp_path: Path) -> None:
+    for name in ("plain", "compiled"):
+        compiled = name == "compiled"
+        train_tiny(dataset, tmp_path / name, dropout=0.0, stage=SHORT, compiled=compiled)
+    plain, compiled_ = (read_log(tmp_path / name / "log.jsonl") for name in ("plain", "compiled"))
+    for row, other in zip(plain, compiled_, strict=True):
+        assert other["loss"] == pytest.approx(row["loss"], rel=1e-3)
+
+
+def test_a_damaged_log_is_named(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"step": 1}\n[[[\n')
+    with pytest.raises(InputError, match=r"log\.jsonl, line 2"):
+        read_log(tmp_path / "log.jsonl")
 
 
 def test_a_state_of_other_settings_is_refused(dataset: Dataset, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def train_tiny(
     stage: Stage = STAGE,
     precision: torch.dtype = torch.float32,
     teacher_seed: int = 1,
+    compiled: bool = False,
 ) -> StudentTask | None:
     """Returns the trained task, or None if it was stopped."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,6 +65,7 @@ def train_tiny(
         seed=3,
         precision=precision,
         deadline=StopAfter(stop_after),
+        compile=compiled,
         provenance={},
     )
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -123,6 +124,8 @@ def test_a_result_does_not_replace_a_file_of_another_kind(tmp_path: Path) -> Non
         check_output(labels, ".json")
     with pytest.raises(InputError, match="belongs to"):
         check_output(run / "contract.json", ".json")
+    (run / "own.json").write_text("{}")  # a person's own, written again
+    check_output(run / "own.json", ".json")
     check_output(run / "new.json", ".json")
     (tmp_path / "own.json").write_text("{}")
     check_output(tmp_path / "own.json", ".json")
@@ -137,9 +140,17 @@ def test_a_folder_is_replaced_only_by_its_own_kind(tmp_path: Path) -> None:
         check_folder(folder, "list.json", ("list.json", "part-*"))
     (folder / "list.json").write_text("{}")
     check_folder(folder, "list.json", ("list.json", "part-*"))
-    (folder / "thesis.txt").write_text("years")
-    with pytest.raises(InputError, match=r"something else \(thesis\.txt\)"):
-        check_folder(folder, "list.json", ("list.json", "part-*"))
+    (folder / ".DS_Store").write_text("a file manager's")
+    (folder / "images").mkdir()
+    names = ("list.json", "part-*", "images/*.png")
+    for name in ("images/1.png", "images/.DS_Store"):
+        (folder / name).write_text("x")
+    check_folder(folder, "list.json", names)
+    for name in ("thesis.txt", "images/thesis.docx", "images/more"):
+        (folder / name).write_text("years")
+        with pytest.raises(InputError, match=rf"something else \({re.escape(name)}\)"):
+            check_folder(folder, "list.json", names)
+        (folder / name).unlink()
 
 
 @pytest.mark.parametrize("name", [".", ".."])
