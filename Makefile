@@ -9,6 +9,7 @@ WEIGHTS ?= $(DERMPORT_WEIGHTS)
 PAIR ?= $(if $(DATA),,resnet18:mobilenet_v2)
 TABLES ?= auto
 TIME ?=
+ARGS ?=
 ONLY ?=
 
 # `make DATA=~/x` reaches the commands as it is typed: not every shell expands a ~ in it.
@@ -47,7 +48,6 @@ DEV := $(VENV)/.dev
 
 .PHONY: help setup sample distill export tables test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
-.PRECIOUS: $(RUN)/student.safetensors
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -58,8 +58,11 @@ setup: $(EXPORT) ## install everything that training and export need
 
 sample: $(SAMPLE)/labels.csv ## draw the synthetic sample data set
 
-distill: $(RUN)/student.safetensors ## train a student (DATA, RECIPE, BUDGET, PAIR, WEIGHTS, TIME)
-	@echo $(call quoted,$(RUN) is finished; name another RUN=... to train anew.)
+# An unfinished run is gone on with; a finished one is left as it is, if it has these settings.
+distill: $(TRAIN) $(if $(DATA),,$(SAMPLE)/labels.csv) ## train a student (DATA, RECIPE, BUDGET, PAIR, WEIGHTS, TIME, ARGS)
+	$(BIN)/python -m distill train $(call quoted,$(RECIPE)) --data $(call quoted,$(SOURCE)) --out $(call quoted,$(RUN)) --budget $(call quoted,$(BUDGET)) --resume \
+	  $(if $(PAIR),--pair $(call quoted,$(PAIR))) $(if $(WEIGHTS),--weights-dir $(call quoted,$(WEIGHTS))) $(if $(TIME),--time-budget $(call quoted,$(TIME))) $(ARGS)
+	@test -f $(call quoted,$(RUN)/student.safetensors) || { echo $(call quoted,$(RUN) is not finished; the same command goes on.); exit 1; }
 
 export: $(EXPORT) ## write the phone files of the trained student, or of the released one (RUN, OUT, ONLY)
 	@if test -f $(call quoted,$(RUN)/student.safetensors) || test -n '$(NAMED)'; \
@@ -90,12 +93,6 @@ bench-training: $(TRAIN) ## images per second of the training loop beside the ba
 
 clean: ## remove the synthetic sample and what was trained and exported from it
 	rm -rf $(SAMPLE) $(call quoted,runs/$(RECIPE)-sample) $(call quoted,artifacts/$(RECIPE)-sample)
-
-# An unfinished run is gone on with; a finished one is left as it is.
-$(RUN)/student.safetensors: | $(TRAIN) $(if $(DATA),,$(SAMPLE)/labels.csv)
-	$(BIN)/python -m distill train $(call quoted,$(RECIPE)) --data $(call quoted,$(SOURCE)) --out $(call quoted,$(RUN)) --budget $(call quoted,$(BUDGET)) --resume \
-	  $(if $(PAIR),--pair $(call quoted,$(PAIR))) $(if $(WEIGHTS),--weights-dir $(call quoted,$(WEIGHTS))) $(if $(TIME),--time-budget $(call quoted,$(TIME)))
-	@test -f $(call quoted,$@) || { echo $(call quoted,$(RUN) is not finished; the same command goes on.); exit 1; }
 
 $(SAMPLE)/labels.csv: | $(TRAIN)
 	$(BIN)/python -m distill sample $(SAMPLE)

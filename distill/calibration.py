@@ -54,6 +54,13 @@ def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
     return 2 / (low + high)
 
 
+def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Returns softmax(z / T) of logits (N, K), in float64."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
 def unknown_threshold(scores: np.ndarray, accepted_share: float = 0.95) -> float:
     """Returns the lowest score at or below which at least this share of the scores lies.
 

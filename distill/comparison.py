@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from distill.calibration import calibrated
 from distill.checkpoint import STUDENT_FILE, load_classifier
 from distill.dataset import Dataset, DeviceImages
 from distill.device import to_channels_last
@@ -41,7 +41,13 @@ def read_student(run: Path) -> tuple[Classifier, Contract]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error}); give a finished run.") from error
-    return model, Contract.from_json(text, str(path))
+    contract = Contract.from_json(text, str(path))
+    if contract.training.student != model.architecture:
+        raise InputError(
+            f"{run / STUDENT_FILE} is a {model.architecture}, but {path} speaks of a "
+            f"{contract.training.student}: they belong to different runs. Restore the file."
+        )
+    return model, contract
 
 
 def measure_run(
@@ -60,14 +66,12 @@ def measure_run(
     model, contract = read_student(run)
     size = size or contract.preprocessing.size
     kept = kept_logits(run / STUDENT_FILE, dataset, size, side)
-    if kept is not None:
-        logits = torch.from_numpy(kept)
-    else:
+    logits = kept
+    if logits is None:
         to_channels_last(model, images.device)
         rows, what = dataset.rows(side), f"evaluating {run.name} on the {side} side"
-        logits = predict_logits(model, images, rows, size, what=what)
-    scaled = logits.double() / contract.calibration.temperature
-    probabilities = torch.softmax(scaled, dim=1).numpy()
+        logits = predict_logits(model, images, rows, size, what=what).numpy()
+    probabilities = calibrated(logits, contract.calibration.temperature)
     metrics = evaluate(
         probabilities, dataset.labels(side), dataset.groups(side), dataset.index.classes
     )

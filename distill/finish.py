@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from distill.calibration import accepted_sensitivity, fit_temperature, unknown_threshold
+from distill.calibration import accepted_sensitivity, calibrated, fit_temperature, unknown_threshold
 from distill.checkpoint import STUDENT_FILE, TEACHER_FILE, save_classifier
 from distill.curves import draw_curves
 from distill.dataset import Dataset
@@ -67,10 +66,10 @@ def evaluate_classifier(model: Classifier, context: Context, size: int) -> Evalu
     scores = -validation.max(axis=1)
     threshold = unknown_threshold(scores, _ACCEPTED_SHARE)
     classes = dataset.index.classes
-    probabilities = _softmax(validation / temperature)
+    probabilities = calibrated(validation, temperature)
     sensitivity = accepted_sensitivity(probabilities, target, scores, threshold, classes)
     metrics = evaluate(
-        _softmax(test / temperature), dataset.labels("test"), dataset.groups("test"), classes
+        calibrated(test, temperature), dataset.labels("test"), dataset.groups("test"), classes
     )
     return Evaluation(logits, temperature, threshold, sensitivity, metrics)
 
@@ -193,7 +192,3 @@ def _write_metrics(
 def _report(folder: Path, architecture: str, found: Evaluation, weights: str) -> None:
     say(table(["metric", "value (95 % interval over lesions)"], found.metrics.scalars().items()))
     say(f"{architecture}: {folder / weights}, {folder / 'metrics.json'}")
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    return torch.softmax(torch.from_numpy(logits.astype(np.float64)), dim=1).numpy()

@@ -57,10 +57,56 @@ def train_recipe(recipe: Recipe, places: Places, context: Context) -> None:
         InputError: the folders hold another run, or an unfinished one without `resume`.
         Stopped: the deadline passed; the same call with `resume` goes on.
     """
+    if is_finished(recipe, places, context):
+        note(f"{places.run} is finished with these settings; name another --out to train anew.")
+        return
+    check_place(places.run, context)
     teacher = None
     if recipe.method.needs_teacher:
         teacher = open_teacher(recipe, places, context, with_head=recipe.method.needs_head)
     train_student(recipe, places, context, teacher)
+
+
+def is_finished(recipe: Recipe, places: Places, context: Context) -> bool:
+    """Whether the run folder holds a student of this recipe and split, and going on was asked for.
+
+    Raises:
+        InputError: it holds a finished student, but of other settings, or `resume` is not set.
+    """
+    folder = places.run
+    if not (folder / STUDENT_FILE).exists():
+        return False
+    if places.resume and (folder / "recipe.yaml").is_file():
+        same = read_recipe(folder / "recipe.yaml").stages() == recipe.stages()
+        split = read_split(folder / "split.json").sha256
+        if same and split == context.dataset.split.sha256:
+            return True
+        what = "other images or another split" if same else "another recipe, budget, pair or seed"
+        raise InputError(
+            f"{folder} holds a finished run with {what} (see its recipe.yaml). Name another folder "
+            "with --out (make: RUN), or give its settings."
+        )
+    _refuse_finished(folder)
+    return False
+
+
+def check_place(folder: Path, context: Context) -> None:
+    """Checks that a run may be written into a folder.
+
+    Raises:
+        InputError: it holds something else than a run, or lies among the images.
+    """
+    source = context.dataset.source
+    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+        raise InputError(
+            f"{folder} lies in the data set {source}, where a run's pictures would be taken for "
+            "images. Name another folder with --out or --teacher."
+        )
+    begun = any((folder / name).exists() for name in ("recipe.yaml", "teacher"))
+    if folder.is_dir() and any(folder.iterdir()) and not begun:
+        raise InputError(
+            f"{folder} holds something else than a run. Name a new folder with --out or --teacher."
+        )
 
 
 def open_teacher(
@@ -84,7 +130,8 @@ def train_teacher(recipe: Recipe, places: Places, context: Context) -> tuple[Cla
         classes = len(context.dataset.index.classes)
         torch.manual_seed(context.seed)
         initial = initialise(recipe.pair.teacher, classes, stage.weights, places.weights)
-        note(f"teacher {recipe.pair.teacher} starts from {initial.source}")
+        if not (folder / STATE_FILE).exists():
+            note(f"teacher {recipe.pair.teacher} starts from {initial.source}")
         weight = class_weight(context.dataset.class_counts(), stage.class_weights)
         task = TeacherTask(initial.model, weight)
         train(task, stage, folder, context)
@@ -133,6 +180,7 @@ def start_run(folder: Path, recipe: Recipe, places: Places, context: Context) ->
     if (folder / STATE_FILE).exists():
         _check_unfinished(folder, recipe, places, context)
         return
+    check_place(folder, context)
     _refuse_others(folder, recipe)
     if rank_and_world()[0] == 0:
         folder.mkdir(parents=True, exist_ok=True)
@@ -206,7 +254,8 @@ def train_student(
     torch.manual_seed(context.seed)
     classes = len(context.dataset.index.classes)
     initial = initialise(recipe.pair.student, classes, stage.weights, places.weights)
-    note(f"student {recipe.pair.student} starts from {initial.source}")
+    if not (folder / STATE_FILE).exists():
+        note(f"student {recipe.pair.student} starts from {initial.source}")
     weight = class_weight(context.dataset.class_counts(), stage.class_weights)
     counts = torch.tensor(context.dataset.class_counts(), dtype=torch.float32)
     task = StudentTask(initial.model, recipe.method, weight, teacher, counts / counts.sum())

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from distill.calibration import calibrated
 from distill.checkpoint import STUDENT_FILE
 from distill.comparison import measure_run, read_student
 from distill.dataset import Dataset, DeviceImages, describe_dataset
@@ -118,8 +119,7 @@ def _answers(model: Classifier, contract: Contract, cached: np.ndarray) -> np.nd
         pixels = np.array(resize_square(Image.fromarray(image), size))
         views = normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None].float())
         found.append(model(views).logits[0])
-    logits = torch.stack(found).double() / contract.calibration.temperature
-    return torch.softmax(logits, dim=1).numpy()
+    return calibrated(torch.stack(found).numpy(), contract.calibration.temperature)
 
 
 def sample_rows(images: int) -> np.ndarray:

@@ -121,6 +121,8 @@ def train(task: TeacherTask | StudentTask, stage: Stage, folder: Path, context: 
     rate = LearningRate(stage)
     settings = settings_of(task, stage, context.precision)
     state = load_state(folder, task, optimizer, rate, settings) or TrainState()
+    if state.step:
+        note(f"{folder.name} goes on from step {state.step:,} of {total:,}")
     log = RunLog(folder / "log.jsonl", keep_until=state.step, writes=rank == 0)
     forward = _wrapped(task, stage, context)
     saved, started, seconds_before = time.monotonic(), time.monotonic(), state.seconds

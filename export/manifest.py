@@ -9,20 +9,64 @@ from typing import Any
 
 from distill.provenance import provenance
 from export.formats import FORMATS
+from export.golden import GOLDEN_FILE
 from export.image_set import ImageSet
-from runtimes.atomic import write_json, write_text
+from runtimes.atomic import check_apart, write_json, write_text
 from runtimes.contract import Contract
+from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
 from runtimes.integrity import MANIFEST_FILE, MANIFEST_SCHEMA, is_plain_name
 from runtimes.json_files import read_json
 from runtimes.metadata import CONTRACT_FILE
 
 VERSION = "1.1"
+PARITY_FILE = "parity.json"
 _PACKAGES = (
     *("torch", "torchvision", "numpy", "pillow", "safetensors"),
     *("onnx", "onnxscript", "onnxruntime", "onnxsim", "coremltools"),
     *("litert-torch", "ai-edge-quantizer", "ai-edge-litert"),
 )
+
+
+def check_artifacts(out: Path, run: Path) -> None:
+    """Checks that a run's files may go into a folder: it is missing, empty, or this run's own.
+
+    Raises:
+        InputError: the folder holds something else, or another run's files; it lies in the run's
+            folder or around it.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; give a folder for the exported files with --out.")
+    check_apart(out, run)
+    owner = _owner(out)
+    if owner is not None and owner != run.resolve().name:
+        raise InputError(
+            f"{out} holds the files of the run '{owner}', and one folder speaks of one run. Name "
+            "another folder with --out, or remove this one."
+        )
+    if owner is None and out.is_dir():
+        suffixes = {form.suffix for form in FORMATS}
+        foreign = sorted(
+            entry.name
+            for entry in out.iterdir()
+            if not entry.name.startswith(".")
+            and entry.suffix not in suffixes
+            and entry.name not in (MANIFEST_FILE, CONTRACT_FILE, GOLDEN_FILE, PARITY_FILE)
+        )
+        if foreign:
+            raise InputError(
+                f"{out} holds something else than an export ({foreign[0]}). Name a new folder with "
+                "--out."
+            )
+
+
+def _owner(folder: Path) -> str | None:
+    """Name of the run whose files lie in an artifact folder; None without a readable manifest."""
+    try:
+        manifest = read_json(folder / MANIFEST_FILE)
+        return str(manifest["student"]["run"]) if manifest["schema"] == MANIFEST_SCHEMA else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 class Manifest:

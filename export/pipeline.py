@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 from distill.checkpoint import STUDENT_FILE
 from distill.comparison import read_student
@@ -21,27 +16,22 @@ from distill.provenance import provenance
 from distill.readers.labels_csv import LABELS
 from distill.sample import SAMPLE_FOLDER, write_sample
 from export.conversions import Conversions
+from export.delivery import Delivery, Row, Verification
 from export.formats import FORMATS, Format
 from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
 from export.image_set import ImageSet, draw_at_random, network_pixels
-from export.manifest import Manifest, formats_of
+from export.manifest import PARITY_FILE, Manifest, check_artifacts, formats_of
 from export.quantization.calibration_set import draw_calibration_set
 from export.reference import reference_session
-from export.verify import Verdict, verify_file
-from runtimes.atomic import replacing_file, replacing_folder, write_json
+from runtimes.atomic import write_json
 from runtimes.console import note, warn
 from runtimes.contract import Contract, check_model_name
-from runtimes.errors import DermportError, GateError, InputError, MissingDependencyError
-from runtimes.hashes import sha256_of, size_of
+from runtimes.errors import InputError
+from runtimes.hashes import sha256_of
 from runtimes.integrity import MANIFEST_FILE
-from runtimes.metadata import CONTRACT_FILE, embed_contract
-from runtimes.prediction import Prediction
-from runtimes.session import open_model
+from runtimes.metadata import CONTRACT_FILE
 
-PARITY_FILE = "parity.json"
 SMALLEST_PARITY = 64
-# What the folder is to blame for; any other error of the system comes from a converter.
-_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -57,17 +47,6 @@ class Settings:
     calibration_images: int = 256
     parity_images: int = 256
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Row:
-    """What became of one format; `problem` is None for a delivered file."""
-
-    form: Format
-    file: str
-    problem: DermportError | None = None
-    verdict: Verdict | None = None
-    entry: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,7 +81,8 @@ def export_run(
         InputError: no finished run, its data set cannot be opened, or too few images.
     """
     classifier, contract = read_student(run)
-    _check_names(run, out, contract, classifier.num_classes)
+    _check_names(run, contract, classifier.num_classes)
+    check_artifacts(out, run)
     dataset = images_of(run, contract, data)
     parity = _draw_parity(dataset, settings)
     calibration = None
@@ -125,8 +105,8 @@ def export_run(
         "synthetic": dataset.index.synthetic,
     }
     manifest = Manifest(out, contract, about)
-    verification = _Verification(contract, images, reference.predict(images), _weights(classifier))
-    delivery = _Delivery(
+    verification = Verification(contract, images, reference.predict(images), _weights(classifier))
+    delivery = Delivery(
         out,
         Conversions(classifier, contract, samples),
         verification,
@@ -170,141 +150,17 @@ def images_of(run: Path, contract: Contract, data: Path | None) -> Dataset:
     return prepare_dataset(SAMPLE_FOLDER, contract.preprocessing.effective_resolution)
 
 
-@dataclass(frozen=True)
-class _Verification:
-    """What a written file is compared with."""
-
-    contract: Contract
-    images: np.ndarray
-    reference: Prediction
-    parameters: int
-
-    def check(self, form: Format, path: Path) -> Verdict:
-        """Returns the verdict on a file that passes.
-
-        Raises:
-            GateError: it is outside its tolerance, or cannot be run or compared.
-        """
-        try:
-            verdict = verify_file(
-                path,
-                form,
-                self.contract,
-                self.images,
-                self.reference,
-                self.parameters,
-                torch.get_num_threads(),
-            )
-        except MissingDependencyError:
-            raise
-        except Exception as error:
-            raise GateError(
-                f"{form.key}: what was written cannot be run and compared: {error}"
-            ) from error
-        if verdict.faults:
-            raise _OutsideTolerance(form, verdict)
-        return verdict
-
-
-class _Delivery:
-    """Takes formats one by one to their final names and keeps the answers to the golden images."""
-
-    def __init__(
-        self,
-        out: Path,
-        conversions: Conversions,
-        verification: _Verification,
-        manifest: Manifest,
-        calibration: ImageSet | None,
-        parity: ImageSet,
-        golden: np.ndarray,
-    ) -> None:
-        self.answers: dict[str, Prediction] = {}
-        self._out, self._conversions, self._verification = out, conversions, verification
-        self._manifest, self._golden = manifest, golden
-        self._calibration, self._parity = calibration, parity
-
-    def deliver(self, form: Format) -> Row:
-        """Writes, verifies and names one file; a failure is in the row, not raised."""
-        contract = self._verification.contract
-        file = form.file_name(contract.name)
-        started = time.monotonic()
-        try:
-            form.require_packages()
-            with _replacing(self._out / file) as temporary:
-                operators = self._convert(form, temporary)
-                converted = time.monotonic()
-                verdict = self._verification.check(form, temporary)
-                self.answers[form.key] = open_model(temporary).predict(self._golden)
-                self._manifest.withdraw(file)
-        except _OutsideTolerance as error:
-            return Row(form, file, error, error.verdict)
-        except DermportError as error:
-            return Row(form, file, error)
-        entry = {
-            "format": form.key,
-            "file": file,
-            "bytes": size_of(self._out / file),
-            "sha256": sha256_of(self._out / file),
-            "runs_on": form.runs_on,
-            "note": form.note,
-            "operators": operators,
-            "parity": verdict.comparison.to_json(),
-            "tolerance": vars(form.tolerance),
-            "verified_with": verdict.backend,
-            "seconds": {
-                "conversion": round(converted - started, 1),
-                "verification": round(time.monotonic() - converted, 1),
-            },
-        }
-        calibration = self._calibration if form.calibrated else None
-        entry = self._manifest.add(entry, calibration, self._parity)
-        return Row(form, file, None, verdict, entry)
-
-    def _convert(self, form: Format, path: Path) -> dict[str, int]:
-        try:
-            operators = self._conversions.write(form, path)
-            embed_contract(path, self._verification.contract)
-        except MissingDependencyError:
-            raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in _NO_PLACE:
-                raise
-            reason = (str(error).strip().splitlines() or [""])[0][:300]
-            raise ConversionError(
-                f"{form.key}: the converter failed with {type(error).__name__}: {reason} "
-                "Run again with --debug for where, and check its version with "
-                "`python -m distill doctor`."
-            ) from error
-        return operators
-
-
-class ConversionError(GateError):
-    """A converter that is installed could not convert this network (exit code 1)."""
-
-
-class _OutsideTolerance(GateError):
-    def __init__(self, form: Format, verdict: Verdict) -> None:
-        self.verdict = verdict
-        super().__init__(
-            f"{form.key} is outside its tolerance on {verdict.comparison.images} images: "
-            f"{'; '.join(verdict.faults)}. It was not delivered."
-        )
-
-
 def _weights(classifier: Classifier) -> int:
     return sum(value.numel() for value in classifier.parameters())
 
 
-def _check_names(run: Path, out: Path, contract: Contract, classes: int) -> None:
+def _check_names(run: Path, contract: Contract, classes: int) -> None:
     check_model_name(contract.name, str(run / CONTRACT_FILE))
     if classes != len(contract.labels):
         raise InputError(
             f"{run}: the student knows {classes} classes and its contract names "
             f"{len(contract.labels)}. They belong to different runs; train again."
         )
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; give a folder for the exported files with --out.")
 
 
 def _outcome(row: Row) -> str:
@@ -312,10 +168,6 @@ def _outcome(row: Row) -> str:
         return f"{row.file}: NOT DELIVERED"
     seconds = row.entry["seconds"]
     return f"{row.file}: converted in {seconds['conversion']} s, passed"
-
-
-def _replacing(path: Path) -> AbstractContextManager[Path]:
-    return replacing_folder(path) if path.suffix == ".mlpackage" else replacing_file(path)
 
 
 def _draw_parity(dataset: Dataset, settings: Settings) -> ImageSet:

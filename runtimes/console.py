@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import io
 import os
@@ -93,6 +94,8 @@ def _meant_for_people(error: Exception) -> DermportError:
         return MissingDependencyError(package, stage)
     if isinstance(error, OSError) and error.filename is not None:
         return InputError(f"{error.filename}: {error.strerror}. Check the path.")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return InputError("the disk is full. Free some space and run the same command again.")
     return ProgramFault(
         f"{type(error).__name__}: {error}\nThis is a fault of the program; --debug shows where."
     )

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+from pathlib import Path
 
+BASE = "base"  # what every stage needs; it is no group of its own in pyproject.toml
 # Stage of pyproject.toml to the packages that it brings: import name and distribution.
 STAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    BASE: (
+        ("numpy", "numpy"),
+        ("PIL", "pillow"),
+        ("safetensors", "safetensors"),
+        ("rich", "rich"),
+    ),
     "train": (
         ("torch", "torch"),
         ("torchvision", "torchvision"),
@@ -45,4 +54,9 @@ def missing_package(module: str) -> tuple[str, str] | None:
 
 def install_command(stage: str) -> str:
     """The command that installs a dependency group of pyproject.toml at the tested versions."""
-    return f"pip install -c constraints.txt -e '.[{stage}]'"
+    what = "." if stage == BASE else f"'.[{stage}]'"
+    command = f"pip install -c constraints.txt -e {what}"
+    here = Path(".venv")
+    if (here / "bin" / "python").exists() and Path(sys.prefix).resolve() != here.resolve():
+        return f"{command}, or use the environment that make has set up: . .venv/bin/activate"
+    return command

@@ -62,6 +62,7 @@ def test_unknown_verb_is_an_error_that_lists_the_verbs() -> None:
 
 def test_a_terminated_command_leaves_nothing_half_written(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "distill", "sample", str(tmp_path / "sample")]
+    words += ["--per-class", "2000"]  # not done before it is terminated
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
         for _ in range(3000):
             if any(tmp_path.iterdir()) or process.poll() is not None:
@@ -95,6 +96,7 @@ def test_nobody_reading_the_progress_does_not_stop_the_work(tmp_path: Path) -> N
     read, write = os.pipe()
     os.close(read)
     words = [sys.executable, "-m", "distill", "sample", str(tmp_path / "sample")]
+    words += ["--per-class", "2000"]  # not done before it is terminated
     done = subprocess.run([*words, "--per-class", "8"], stdout=write, stderr=write)
     os.close(write)
     assert done.returncode == 0

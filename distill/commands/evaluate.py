@@ -31,9 +31,15 @@ def run(args: argparse.Namespace) -> int:
     from distill.dataset import open_dataset, to_device
     from distill.device import choose_device
     from distill.provenance import provenance
+    from distill.recipes import LARGEST_SIZE, SMALLEST_SIZE
     from runtimes.atomic import check_output, write_json
     from runtimes.console import say, table
+    from runtimes.errors import InputError
 
+    if args.size is not None and not SMALLEST_SIZE <= args.size <= LARGEST_SIZE:
+        raise InputError(
+            f"--size is {args.size}, expected {SMALLEST_SIZE} to {LARGEST_SIZE} pixels."
+        )
     runs = (args.run_folder, *([args.against] if args.against else []))
     if args.json is not None:
         check_output(args.json, ".json")

@@ -32,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--budget", default="auto", help="tables_cpu, paper or a YAML path; auto: by device")
     add("--pair", metavar="TEACHER:STUDENT", help="torchvision names instead of the recipes'")
     add("--methods", default="all", help="rows, with commas between them")
-    add("--repeated", default="no_kd,blkd,sskd,ssd_kd", help="rows that get every seed")
+    add(
+        "--repeated",
+        metavar="ROWS",
+        help="rows that get every seed (default no_kd, blkd, sskd and ssd_kd)",
+    )
     add("--splits", default="lesion,paper", help="lesion, paper or both")
     add("--seeds", type=int, default=3, help="how many seeds the repeated rows get")
     add("--seed", type=seed, default=2021, help="the first seed, also of the splits")
@@ -52,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from distill.readers.labels_csv import SYNTHETIC_MARKER
     from distill.recipes import Pair, read_budget
     from distill.splits import PROTOCOLS
-    from distill.tables.jobs import METHODS, list_jobs
+    from distill.tables.jobs import METHODS, REPEATED, list_jobs
     from distill.tables.results import check_results
     from distill.tables.work import Protocol, check_runs, work
     from distill.train import Deadline, Stopped
@@ -61,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
     splits = _names(args.splits, PROTOCOLS, "--splits")
     methods = METHODS if args.methods == "all" else _names(args.methods, METHODS, "--methods")
+    args.repeated = args.repeated or ",".join(REPEATED)
     repeated = [name for name in _names(args.repeated, METHODS, "--repeated") if name in methods]
     if not 1 <= args.seeds <= _MOST_SEEDS:
         raise InputError(f"--seeds is {args.seeds}, expected 1 to {_MOST_SEEDS}.")

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--time-budget", type=seconds, metavar="9m", help="stop cleanly after this time")
     add("--resume", action="store_true", help="go on with an unfinished run")
     add("--skip-unreadable", action="store_true", help="leave out images that cannot be read")
-    add("--skip-unmatched", action="store_true", help="leave out labels without an image")
+    add("--skip-unmatched", action="store_true", help="leave out what has no label or no image")
 
 
 def run(args: argparse.Namespace) -> int:

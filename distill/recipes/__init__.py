@@ -15,6 +15,8 @@ from distill.augment import Augmentation
 from distill.settings import parse, plain, read_yaml
 from runtimes.errors import InputError
 
+SMALLEST_SIZE, LARGEST_SIZE = 32, 1024  # of a network's input, in pixels
+_SIZES = f"{SMALLEST_SIZE} to {LARGEST_SIZE} pixels"
 _FOLDER = Path(__file__).parent
 TERMS: dict[str, tuple[str, ...]] = {
     "wce": (),
@@ -157,7 +159,7 @@ class Phase:
             raise ValueError(f"views is {self.views}, expected 1 or 4")
         limits = (
             ("epochs", 0 < self.epochs < math.inf, "a positive number"),
-            ("size", self.size >= 32, "32 pixels or more"),
+            ("size", SMALLEST_SIZE <= self.size <= LARGEST_SIZE, _SIZES),
             ("batch", self.batch >= 1, "1 or more"),
             ("lr_scale", 0 < self.lr_scale < math.inf, "a positive number"),
         )
@@ -296,7 +298,7 @@ class Budget:
         limits = (
             ("name", bool(_NAME.fullmatch(self.name)), "letters, digits and - _ . only"),
             ("cache", 8 <= self.cache <= 1024, "8 to 1024 pixels"),
-            ("evaluation_size", 32 <= self.evaluation_size <= 1024, "32 to 1024 pixels"),
+            ("evaluation_size", SMALLEST_SIZE <= self.evaluation_size <= LARGEST_SIZE, _SIZES),
             (
                 "images_per_class",
                 self.images_per_class is None or self.images_per_class >= 2,
@@ -378,7 +380,7 @@ def _find(kind: str, name: str) -> Path:
     path = _FOLDER / kind / f"{name}.yaml"
     if not path.is_file():
         raise InputError(
-            f"there is no recipe '{name}' among the {kind}; possible: {', '.join(names(kind))}, "
+            f"there is no {kind.removesuffix('s')} '{name}'; possible: {', '.join(names(kind))}, "
             "or the path of a .yaml file."
         )
     return path

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from distill.calibration import calibrated
 from distill.checkpoint import STUDENT_FILE, TEACHER_FILE, load_classifier
 from distill.dataset import Dataset, DeviceImages
 from distill.device import to_channels_last
@@ -53,9 +53,8 @@ class Measurements:
             to_channels_last(model, images.device)
             rows = dataset.rows("test")
             logits = predict_logits(model, images, rows, int(about["size"]), what=job.name).numpy()
-        scaled = torch.from_numpy(logits).double() / float(about["temperature"])
         return resample(
-            torch.softmax(scaled, dim=1).numpy(),
+            calibrated(logits, float(about["temperature"])),
             dataset.labels("test"),
             dataset.groups("test"),
             dataset.index.classes,

@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     formats = select_formats(args.only)
     quiet_converters()
     from export.golden import GOLDEN_FILE
-    from export.pipeline import PARITY_FILE, Settings, exit_code, export_run
+    from export.manifest import PARITY_FILE
+    from export.pipeline import Settings, exit_code, export_run
     from runtimes.console import fail, say
     from runtimes.integrity import MANIFEST_FILE
     from runtimes.metadata import CONTRACT_FILE

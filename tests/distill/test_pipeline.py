@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,11 +14,12 @@ import pytest
 import torch
 
 from distill.checkpoint import load_classifier
-from distill.comparison import measure_run
+from distill.comparison import measure_run, read_student
 from distill.dataset import open_dataset, to_device
 from distill.runlog import read_log
 from runtimes import arguments
 from runtimes.contract import Contract
+from runtimes.errors import InputError
 
 BUDGET = """
 name: tiny
@@ -95,6 +97,49 @@ def test_a_finished_run_is_not_trained_over(finished: Path, sample: Path) -> Non
     assert done.returncode == 2
     assert "finished run" in done.stderr
     assert (finished / "run" / "student.safetensors").read_bytes() == before
+
+
+def test_going_on_with_a_finished_run_says_so_and_with_other_settings_is_refused(
+    finished: Path, sample: Path
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (finished / "run").rglob("*")}
+    same = _train(finished, sample, "--resume")
+    assert same.returncode == 0, same.stderr
+    assert "is finished with these settings" in same.stderr
+    for words in (("--seed", "5"), ("--pair", "resnet18:shufflenet_v2_x0_5"), ("--split", "paper")):
+        other = _train(finished, sample, "--resume", *words)
+        assert other.returncode == 2, words
+        assert "finished run with another" in other.stderr, words
+    recipe = _train(finished, sample, "--resume", recipe="blkd")
+    assert recipe.returncode == 2
+    assert {path: path.stat().st_mtime_ns for path in (finished / "run").rglob("*")} == before
+
+
+def test_a_run_goes_into_a_folder_of_its_own(sample: Path, tmp_path: Path) -> None:
+    data, other = tmp_path / "data", tmp_path / "other"
+    shutil.copytree(sample, data)
+    other.mkdir()
+    (other / "thesis.txt").write_text("years")
+    for out, message in (
+        (data, "lies in the data set"),
+        (data / "runs" / "a", "lies in the data set"),
+        (other, "something else than a run"),
+    ):
+        done = _train(tmp_path, data, "--out", str(out), recipe="no_kd")
+        assert done.returncode == 2, done.stderr
+        assert message in done.stderr
+    assert not (data / "runs").exists()
+    assert [path.name for path in other.iterdir()] == ["thesis.txt"]
+
+
+def test_a_student_of_another_architecture_than_its_contract_is_refused(
+    finished: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished / "run", run)
+    shutil.copy(run / "teacher" / "teacher.safetensors", run / "student.safetensors")
+    with pytest.raises(InputError, match=r"shufflenet_v2_x1_0.*speaks of a shufflenet_v2_x0_5"):
+        read_student(run)
 
 
 def test_a_teacher_of_another_split_is_refused(finished: Path, sample: Path) -> None:

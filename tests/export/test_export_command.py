@@ -152,7 +152,7 @@ def test_parity_is_kept_as_data(artifacts: Path) -> None:
 def test_a_file_of_the_wrong_precision_is_not_delivered(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("export.tflite_export.quantize_static", lambda content, images: content)
+    monkeypatch.setattr("export.tflite_export.quantize_static", lambda content, *rest: content)
     (form,) = select_formats(["tflite:int8"])
     done = export_run(run, tmp_path / "out", [form], settings=Settings(64, 64))
     assert exit_code(done.rows) == 1

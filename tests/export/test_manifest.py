@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from export.image_set import ImageSet
-from export.manifest import Manifest
+from export.manifest import Manifest, check_artifacts
 from runtimes.contract import Contract
+from runtimes.errors import InputError
 from runtimes.hashes import sha256_of, size_of
 from runtimes.integrity import MANIFEST_FILE
 
@@ -124,3 +125,35 @@ def test_the_hash_of_a_package_is_that_of_sha256sums_lines(tmp_path: Path) -> No
         assert done.stdout.split()[0] == before
     (package / "Data" / "w.bin").rename(package / "Data" / "x.bin")
     assert sha256_of(package) != before
+
+
+def test_files_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+    run.mkdir()
+    (run / "student.safetensors").write_text("x")
+    for place in (run, run / "inside", tmp_path):
+        with pytest.raises(InputError, match="lie in each other"):
+            check_artifacts(place, run)
+    check_artifacts(out, run)
+    out.mkdir()
+    (out / "run-fp32.onnx").write_text("of an export that was killed")
+    check_artifacts(out, run)
+    (out / "thesis.txt").write_text("years")
+    with pytest.raises(InputError, match=r"something else than an export \(thesis\.txt\)"):
+        check_artifacts(out, run)
+    about = {"schema": "dermport.manifest", "student": {"run": "run"}}
+    (out / "manifest.json").write_text(json.dumps(about))
+    check_artifacts(out, run)  # a note of one's own beside an export
+    about["student"]["run"] = "other"  # type: ignore[index]
+    (out / "manifest.json").write_text(json.dumps(about))
+    with pytest.raises(InputError, match="files of the run 'other'"):
+        check_artifacts(out, run)
+    (out / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="something else"):
+        check_artifacts(out, run)
+
+
+@pytest.mark.parametrize("damage", ["[" * 100_000, '{"files": [3]}', "[]", "{"])
+def test_a_damaged_manifest_counts_as_none(damage: str, tmp_path: Path, contract: Contract) -> None:
+    (tmp_path / "manifest.json").write_text(damage)
+    assert Manifest(tmp_path, contract, {"student": {"sha256": "a"}}).entries == []
