@@ -18,6 +18,7 @@ _VERBS = (
         "what each step on the way to int8 brings, on validation images",
         "benchmarks.commands.quantization",
     ),
+    Verb("export", "time and peak memory of an export", "benchmarks.commands.export"),
     Verb("budget", "how long a student trains here under a budget", "benchmarks.commands.budget"),
 )
 

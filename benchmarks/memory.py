@@ -5,10 +5,12 @@ from __future__ import annotations
 import resource
 import sys
 
-# ru_maxrss is in kilobytes on Linux and in bytes on macOS.
-_UNIT = 1 if sys.platform == "darwin" else 1024
+
+def peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes."""
+    return in_bytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def peak_memory(who: int = resource.RUSAGE_SELF) -> int:
-    """Largest resident size so far, in bytes, of this process or of its finished children."""
-    return resource.getrusage(who).ru_maxrss * _UNIT
+def in_bytes(maximum_resident_size: int) -> int:
+    """What the system calls ru_maxrss, in bytes: kilobytes on Linux, bytes on macOS."""
+    return maximum_resident_size * (1 if sys.platform == "darwin" else 1024)
