@@ -130,8 +130,9 @@ class Conversions:
             case "fp16":
                 return self._package(self._corrected(_HALF).channels_first(), form)
             case "int8-weights":
-                module = self._corrected(_COREML_INT8_WEIGHTS, self._equalized).channels_first()
-                return coreml_export.quantize_weights(self._package(module, form))
+                module = self._corrected(_COREML_INT8_WEIGHTS, self._equalized)
+                module = settle_depthwise(module, coreml_export.SMALLEST_QUANTIZED)
+                return coreml_export.quantize_weights(self._package(module.channels_first(), form))
             case "w8a8":
                 module = self._rounded(half).channels_first()
                 module = coreml_export.quantize_trunk(

@@ -46,12 +46,19 @@ def kernel_steps(weight: Tensor, scale: Tensor) -> Tensor:
     return (nearest + moved * missing.sign()).view_as(weight)
 
 
-def settle_depthwise(deployable: Deployable) -> Deployable:
-    """Returns a copy whose depthwise weights lie on those steps, where any converter keeps them."""
+def settle_depthwise(deployable: Deployable, smallest: int = 0) -> Deployable:
+    """Returns a copy whose depthwise weights lie on those steps, where any converter keeps them.
+
+    Args:
+        deployable: with float weights.
+        smallest: weights of fewer numbers are left alone, where a format leaves them in float.
+    """
     trunk = copy.deepcopy(deployable.trunk)
     with torch.no_grad():
         for module in trunk.modules():
-            if isinstance(module, nn.Conv2d) and is_depthwise(module.weight):
+            if not isinstance(module, nn.Conv2d) or module.weight.numel() < smallest:
+                continue
+            if is_depthwise(module.weight):
                 scale = channel_scale(module.weight)
                 module.weight.copy_(kernel_steps(module.weight, scale) * scale)
     return deployable.with_trunk(trunk)

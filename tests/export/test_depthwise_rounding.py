@@ -57,3 +57,17 @@ def test_other_convolutions_are_left_alone(classifier: Classifier) -> None:
         if isinstance(module, nn.Conv2d):
             same = torch.equal(after.trunk.get_submodule(name).weight, module.weight)
             assert same == (name != "depthwise.0"), name
+
+
+def test_what_a_format_leaves_in_float_is_not_rounded() -> None:
+    trunk = nn.Sequential(
+        nn.Conv2d(3, 8, 3, groups=1), nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 8, 5, groups=8)
+    )
+    model = Classifier("small", trunk, 8, 4, 0.0).eval().requires_grad_(False)
+    deployable = Deployable(model, 1.0)
+    settled = settle_depthwise(deployable, 100)
+    kept = [
+        torch.equal(a.weight, b.weight)
+        for a, b in zip(deployable.trunk.children(), settled.trunk.children(), strict=True)
+    ]
+    assert kept == [True, True, False]
