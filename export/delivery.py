@@ -158,7 +158,7 @@ class _OutsideTolerance(GateError):
         self.verdict = verdict
         super().__init__(
             f"{form.key} is outside its tolerance on {verdict.comparison.images} images: "
-            f"{'; '.join(verdict.faults)}. It was not delivered."
+            f"{'; '.join(verdict.faults)}. It was not delivered; docs/int8.md leads on from here."
         )
 
 

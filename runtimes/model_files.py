@@ -48,7 +48,10 @@ def read_model_file(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: it cannot be read ({error.strerror or error}).") from error
+        raise InputError(
+            f"{path}: it cannot be read ({error.strerror or error}). Fetch it again or export it "
+            "again."
+        ) from error
     if not content:
         raise InputError(f"{path}: the file is empty. Fetch it again or export it again.")
     return content

@@ -56,6 +56,11 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.json, ".json")
     listed_files(args.artifacts)  # a folder that is none is named before images are decoded
     folder = args.run_folder or Path("runs") / args.artifacts.resolve().name
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}, the run that {args.artifacts} would be exported from, is no folder. Name "
+            "the run with --run."
+        )
     dataset = open_dataset(folder, args.data)
     found = measure_parity(args.artifacts, folder, dataset, formats, args.images, args.threads)
     heads = (

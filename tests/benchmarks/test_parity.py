@@ -192,3 +192,14 @@ def test_a_folder_without_an_export_is_named(
 ) -> None:
     assert run_program("benchmarks", "", VERB, ["parity", str(tmp_path)]) == 2
     assert "manifest.json" in capsys.readouterr().err
+
+
+def test_a_missing_run_is_asked_for(
+    exported: Exported,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_program("benchmarks", "", VERB, ["parity", str(exported.artifacts)]) == 2
+    assert "Name the run with --run" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from distill.models import Classifier
 from export.conversions import Conversions
 from export.formats import FORMATS, markdown_table, select_formats
 from runtimes.contract import Contract
-from runtimes.dependencies import STAGES
+from runtimes.dependencies import BASE, STAGES
 from runtimes.errors import InputError, MissingDependencyError
 
 
@@ -76,7 +76,8 @@ def test_an_unknown_row_of_the_table_is_not_written_as_something_else(
 
 def test_the_groups_are_those_of_pyproject() -> None:
     text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text()
-    groups = tomllib.loads(text)["project"]["optional-dependencies"]
+    project = tomllib.loads(text)["project"]
+    groups = {BASE: project["dependencies"], **project["optional-dependencies"]}
     for stage, packages in STAGES.items():
         named = {re.split("[<>=]", line)[0].lower() for line in groups[stage]}
         assert {package.lower() for _, package in packages} <= named, stage
