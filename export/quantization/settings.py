@@ -9,7 +9,7 @@ from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
 
 @dataclass(frozen=True)
 class Quantization:
-    """Steps on the way to int8; the defaults are what `results/quantization.json` found best.
+    """Steps on the way to int8; `python -m benchmarks quantization` compares them.
 
     Attributes:
         equalize: see `equalization`.
