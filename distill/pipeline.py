@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from distill.dataset import describe_dataset
 from distill.device import to_channels_last
 from distill.finish import finish_student, finish_teacher
 from distill.head import trained_head
+from distill.locks import claim
 from distill.models import Classifier
 from distill.parallel import rank_and_world, wait_for_all
 from distill.recipes import Recipe, Stage, read_recipe, write_recipe
@@ -28,9 +30,14 @@ from distill.splits import read_split, write_split
 from distill.tasks import FrozenTeacher, StudentTask, TeacherTask
 from distill.train import Context, train
 from distill.trainstate import STATE_FILE
-from distill.weights import initialise
+from distill.weights import Initialised, initialise
+from runtimes.atomic import write_json
 from runtimes.console import note
 from runtimes.errors import InputError
+from runtimes.json_files import read_json
+
+# Names the weights that an unfinished training began with; going on needs only the name.
+INITIAL_FILE = "initial.json"
 
 
 @dataclass(frozen=True)
@@ -127,16 +134,13 @@ def train_teacher(recipe: Recipe, places: Places, context: Context) -> tuple[Cla
     if not (folder / TEACHER_FILE).exists():
         stage = recipe.budget.teacher
         start_run(folder, recipe, places, context)
-        classes = len(context.dataset.index.classes)
-        torch.manual_seed(context.seed)
-        initial = initialise(recipe.pair.teacher, classes, stage.weights, places.weights)
-        if not (folder / STATE_FILE).exists():
-            note(f"teacher {recipe.pair.teacher} starts from {initial.source}")
-        weight = class_weight(context.dataset.class_counts(), stage.class_weights)
-        task = TeacherTask(initial.model, weight)
-        train(task, stage, folder, context)
-        finish_teacher(task.model, recipe, context, folder, initial.source)
-        _forget_state(folder)
+        with _alone_in(folder):
+            initial = _initial_model("teacher", recipe.pair.teacher, stage, places, context)
+            weight = class_weight(context.dataset.class_counts(), stage.class_weights)
+            task = TeacherTask(initial.model, weight)
+            train(task, stage, folder, context)
+            finish_teacher(task.model, recipe, context, folder, initial.source)
+            _forget_state(folder)
     model, size = load_teacher(folder, recipe.pair.teacher, context)
     to_channels_last(model, device)
     return model, size
@@ -251,20 +255,62 @@ def train_student(
     """Trains the student into its run folder and finishes it there."""
     folder, stage = places.run, student_stage(recipe)
     start_run(folder, recipe, places, context)
-    torch.manual_seed(context.seed)
+    with _alone_in(folder):
+        initial = _initial_model("student", recipe.pair.student, stage, places, context)
+        weight = class_weight(context.dataset.class_counts(), stage.class_weights)
+        counts = torch.tensor(context.dataset.class_counts(), dtype=torch.float32)
+        task = StudentTask(initial.model, recipe.method, weight, teacher, counts / counts.sum())
+        train(task, stage, folder, context)
+        finish_student(task.model, recipe, context, folder, initial.source)
+        _forget_state(folder)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Holds the run folder for the processes of this training.
+
+    Raises:
+        InputError: another training works in it.
+    """
+    if rank_and_world()[0] > 0:
+        yield
+        return
+    with claim(folder) as mine:
+        if not mine:
+            raise InputError(
+                f"{folder} is being trained by another process. Wait for it, or name another "
+                "folder with --out or --teacher."
+            )
+        yield
+
+
+def _initial_model(
+    role: str, architecture: str, stage: Stage, places: Places, context: Context
+) -> Initialised:
+    """The network as its training began: where a state is there, it brings the weights itself."""
+    folder = places.run if role == "student" else places.teacher
+    record, goes_on = folder / INITIAL_FILE, (folder / STATE_FILE).exists()
     classes = len(context.dataset.index.classes)
-    initial = initialise(recipe.pair.student, classes, stage.weights, places.weights)
-    if not (folder / STATE_FILE).exists():
-        note(f"student {recipe.pair.student} starts from {initial.source}")
-    weight = class_weight(context.dataset.class_counts(), stage.class_weights)
-    counts = torch.tensor(context.dataset.class_counts(), dtype=torch.float32)
-    task = StudentTask(initial.model, recipe.method, weight, teacher, counts / counts.sum())
-    train(task, stage, folder, context)
-    finish_student(task.model, recipe, context, folder, initial.source)
-    _forget_state(folder)
+    torch.manual_seed(context.seed)
+    if goes_on and record.exists():
+        try:
+            source = str(read_json(record)["initial_weights"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{record} does not name the weights that the training began with ({error}). "
+                "Remove it; then the weights that are found now are named instead."
+            ) from error
+        return Initialised(initialise(architecture, classes, "random").model, source)
+    initial = initialise(architecture, classes, stage.weights, places.weights)
+    if not goes_on:
+        note(f"{role} {architecture} starts from {initial.source}")
+        if rank_and_world()[0] == 0:
+            write_json(record, {"initial_weights": initial.source})
+    return initial
 
 
 def _forget_state(folder: Path) -> None:
     wait_for_all()
     if rank_and_world()[0] == 0:
         (folder / STATE_FILE).unlink(missing_ok=True)
+        (folder / INITIAL_FILE).unlink(missing_ok=True)  # metrics.json names them from here on

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,26 +89,3 @@ def list_jobs(
             rows = ordered if number == 0 else [name for name in ordered if name in repeated]
             jobs += [Job(split, method, seed) for method in rows]
     return tuple(jobs)
-
-
-@contextmanager
-def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Holds a lock file for the block; yields False where another process holds it.
-
-    The lock ends with the process, however it ends.
-
-    Args:
-        path: of the lock file, which stays there.
-        wait: for the other process, instead of yielding False.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-    finally:
-        os.close(handle)

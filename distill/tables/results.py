@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from distill.locks import claim
 from distill.provenance import provenance
 from distill.recipes import Stage, read_budget
 from distill.settings import plain
 from distill.splits import read_split, write_split
-from distill.tables.jobs import Job, claim
+from distill.tables.jobs import Job
 from distill.tables.report import draw, markdown
 from distill.tables.summary import Measurements, summarise
 from distill.tables.work import Protocol

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distill.divergence import DivergedError
+from distill.locks import claim
 from distill.pipeline import Places, open_teacher, train_student
 from distill.recipes import Budget, Pair, Recipe, read_method, read_recipe
-from distill.tables.jobs import FAILED_FILE, TEACHER, Job, claim
+from distill.tables.jobs import FAILED_FILE, TEACHER, Job
 from distill.train import Context, Stopped
 from runtimes.atomic import write_json
 from runtimes.console import note, warn

@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from distill.checkpoint import load_classifier
 from distill.comparison import measure_run, read_student
 from distill.dataset import open_dataset, to_device
+from distill.locks import claim
+from distill.models import build_network
 from distill.runlog import read_log
 from runtimes import arguments
 from runtimes.contract import Contract
@@ -40,8 +43,10 @@ student:
 PAIR = "shufflenet_v2_x1_0:shufflenet_v2_x0_5"
 
 
-def _train(folder: Path, sample: Path, *more: str, recipe: str = "ssd_kd"):  # type: ignore[no-untyped-def]
-    (folder / "tiny.yaml").write_text(BUDGET)
+def _train(
+    folder: Path, sample: Path, *more: str, recipe: str = "ssd_kd", budget: str = BUDGET
+) -> subprocess.CompletedProcess[str]:
+    (folder / "tiny.yaml").write_text(budget)
     words = ["-m", "distill", "train", recipe, "--data", str(sample), "--out", str(folder / "run")]
     words += ["--budget", str(folder / "tiny.yaml"), "--pair", PAIR, *more]
     words += ["--cache-dir", str(folder / "cache")]
@@ -193,6 +198,38 @@ def test_a_killed_run_goes_on_from_its_last_state(sample: Path, tmp_path: Path) 
     assert rows  # seconds and all: these epochs were not trained again
     assert read_log(tmp_path / "run" / "log.jsonl")[: len(rows)] == rows
     assert (tmp_path / "run" / "student.safetensors").exists()
+
+
+def test_going_on_elsewhere_keeps_the_name_of_the_initial_weights(
+    sample: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    network = build_network("shufflenet_v2_x0_5")
+    save_file(network.state_dict(), weights / "shufflenet_v2_x0_5_theirs.safetensors")
+    budget = BUDGET.replace("weights: random", "weights: imagenet")
+    first = _train(tmp_path, sample, "--time-budget", "0.01s", "--weights-dir", str(weights),
+                   recipe="no_kd", budget=budget)  # fmt: skip
+    assert "--resume" in first.stderr, first.stderr[-2000:]
+    shutil.rmtree(weights)
+    last = _train(tmp_path, sample, "--resume", recipe="no_kd", budget=budget)
+    assert last.returncode == 0, last.stderr[-2000:]
+    assert "random weights" not in last.stderr
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert "shufflenet_v2_x0_5_theirs" in metrics["initial_weights"]
+    assert not (tmp_path / "run" / "initial.json").exists()
+
+
+def test_two_trainings_do_not_share_a_run_folder(sample: Path, tmp_path: Path) -> None:
+    stopped = _train(tmp_path, sample, "--time-budget", "0.01s", recipe="no_kd")
+    assert stopped.returncode == 0, stopped.stderr[-2000:]
+    before = (tmp_path / "run" / "state.safetensors").read_bytes()
+    with claim(tmp_path / "run") as mine:
+        assert mine
+        second = _train(tmp_path, sample, "--resume", recipe="no_kd")
+    assert second.returncode == 2
+    assert "being trained by another process" in second.stderr
+    assert (tmp_path / "run" / "state.safetensors").read_bytes() == before
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("9m", 540), ("1.5h", 5400)])

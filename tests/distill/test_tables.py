@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distill.tables.jobs import FAILED_FILE, TEACHER, Job, claim, list_jobs
+from distill.locks import claim
+from distill.tables.jobs import FAILED_FILE, TEACHER, Job, list_jobs
 from distill.tables.report import markdown
 from runtimes.errors import InputError
 
