@@ -50,6 +50,17 @@ TRIALS: Mapping[str, Quantization] = MappingProxyType(
 )
 
 
+def with_float_layers(layers: Sequence[str]) -> dict[str, Quantization]:
+    """Returns the trials, and the default with the first n of these convolutions left in float."""
+    mixed = {
+        f"all, {' '.join(layers[:count])} in float": replace(
+            DEFAULT, float_layers=tuple(layers[:count])
+        )
+        for count in range(1, len(layers) + 1)
+    }
+    return {**TRIALS, **mixed}
+
+
 @dataclass(frozen=True)
 class Trial:
     """What one way to int8 answers on N validation images.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from export.quantization.bias_correction import (
 )
 from export.quantization.depthwise_rounding import settle_depthwise
 from export.quantization.equalization import equalize
+from export.quantization.float_layers import check_layers
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.settings import DEFAULT, Quantization
 from export.quantization.silent_channels import lift_silent_channels
@@ -75,14 +76,21 @@ class Conversions:
         self._size = contract.preprocessing.size
         self._images = calibration
         self._quantization = quantization
+        check_layers(classifier.trunk, quantization.float_layers)
 
     def with_quantization(self, quantization: Quantization) -> Conversions:
         """Returns the same with other int8 settings; float models made already are shared."""
         other = copy.copy(self)
+        check_layers(self._classifier.trunk, quantization.float_layers)
         other._quantization = quantization
         for name in ("_int8", "_equalized"):
             other.__dict__.pop(name, None)
         return other
+
+    @property
+    def quantization(self) -> Quantization:
+        """What the files with int8 activations are made by."""
+        return self._quantization
 
     def float_tflite(self) -> bytes:
         """Returns the float32 .tflite that the int8 one is made from."""
@@ -120,9 +128,7 @@ class Conversions:
                 model = onnx_export.convert_again(
                     self._onnx_float, self._deployable, self._int8, self._size
                 )
-                return onnx_export.quantize_static(
-                    model, self._calibration, self._quantization.estimator
-                )
+                return onnx_export.quantize_static(model, self._calibration, *self._ranges)
         raise _unknown(form)
 
     def _coreml(self, form: Format) -> Any:
@@ -135,9 +141,7 @@ class Conversions:
                 return coreml_export.quantize_weights(self._package(module.channels_first(), form))
             case "w8a8":
                 module = self._rounded(half).channels_first()
-                module = coreml_export.quantize_trunk(
-                    module, self._calibration, self._quantization.estimator
-                )
+                module = coreml_export.quantize_trunk(module, self._calibration, *self._ranges)
                 return self._package(module, form)
         raise _unknown(form)
 
@@ -153,17 +157,21 @@ class Conversions:
                 return tflite_export.half_weights(self._tflite_again(corrected))
             case "int8":
                 content = self._tflite_again(self._int8)
-                return tflite_export.quantize_static(
-                    content, self._calibration, self._quantization.estimator
-                )
+                return tflite_export.quantize_static(content, self._calibration, *self._ranges)
         raise _unknown(form)
 
     def _tflite_again(self, module: Deployable) -> bytes:
         return tflite_export.convert_again(self._tflite_float, self._deployable, module, self._size)
 
-    def _corrected(self, rounding: Rounding, module: Deployable | None = None) -> Deployable:
+    def _corrected(
+        self,
+        rounding: Rounding,
+        module: Deployable | None = None,
+        float_layers: Collection[str] = (),
+    ) -> Deployable:
         count = _HALF_CORRECTION_IMAGES if module is None else _CORRECTION_IMAGES
-        return correct_biases(module or self._lifted, self._calibration[:count], rounding)
+        images = self._calibration[:count]
+        return correct_biases(module or self._lifted, images, rounding, float_layers)
 
     @cached_property
     def _deployable(self) -> Deployable:
@@ -179,8 +187,10 @@ class Conversions:
         if how.correct_biases:
             weights = integer(stored, keep_sums=how.keep_depthwise_sums)
             rounding = Rounding(weights, stored, integer_activation)
-            module = self._corrected(rounding, module)
-        return settle_depthwise(module) if how.keep_depthwise_sums else module
+            module = self._corrected(rounding, module, how.float_layers)
+        if how.keep_depthwise_sums:
+            module = settle_depthwise(module, float_layers=how.float_layers)
+        return module
 
     @cached_property
     def _onnx_float(self) -> ModelProto:
@@ -199,6 +209,10 @@ class Conversions:
         if not self._quantization.equalize:
             return self._lifted
         return equalize(self._lifted, self._calibration[:_EQUALIZATION_IMAGES])
+
+    @property
+    def _ranges(self) -> tuple[str, tuple[str, ...]]:
+        return self._quantization.estimator, self._quantization.float_layers
 
     @property
     def _calibration(self) -> np.ndarray:

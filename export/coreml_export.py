@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import fx, nn
 
 from export.deployable import Deployable
+from export.quantization.float_layers import in_float, trunk_steps
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 from runtimes.coremltools_import import import_coremltools
@@ -99,7 +101,10 @@ def quantize_weights(model: Any) -> Any:
 
 
 def quantize_trunk(
-    deployable: Deployable, images: np.ndarray, estimator: str = DEFAULT_ESTIMATOR
+    deployable: Deployable,
+    images: np.ndarray,
+    estimator: str = DEFAULT_ESTIMATOR,
+    float_layers: Collection[str] = (),
 ) -> Deployable:
     """Returns a copy whose trunk carries int8 quantization of weights and activations.
 
@@ -109,6 +114,7 @@ def quantize_trunk(
         deployable: channels first.
         images: calibration images, uint8 (M, S, S, 3).
         estimator: of the activations' ranges, see `range_estimators.ESTIMATORS`.
+        float_layers: convolutions left in float16, see `float_layers`.
     """
     import_coremltools()
     from coremltools.optimize.torch.quantization import LinearQuantizer, LinearQuantizerConfig
@@ -121,7 +127,8 @@ def quantize_trunk(
                 "activation_observer": "moving_average_min_max",
                 "weight_per_channel": True,
                 "milestones": [0, 1, 1, 0],
-            }
+            },
+            "module_name_configs": dict.fromkeys(_float_modules(deployable.trunk, float_layers)),
         }
     )
     quantizer = LinearQuantizer(copy.deepcopy(deployable.trunk), config)
@@ -133,6 +140,14 @@ def quantize_trunk(
     _align_input(prepared)
     _use_whole_steps(prepared)
     return deployable.with_trunk(quantizer.finalize(prepared, inplace=True))
+
+
+def _float_modules(trunk: nn.Module, float_layers: Collection[str]) -> list[str]:
+    """Names of the modules that are computed in float, activations after convolutions included."""
+    traced = fx.symbolic_trace(trunk)
+    computed = in_float(trunk_steps(traced), float_layers)
+    nodes = (node for node in traced.graph.nodes if node.name in computed)
+    return [str(node.target) for node in nodes if node.op == "call_module"]
 
 
 def _align_input(trunk: fx.GraphModule) -> None:
@@ -181,6 +196,8 @@ def _observe(trunk: nn.Module, images: np.ndarray, estimator: str) -> None:
         low, high = activation.range()
         observer.min_val.fill_(low)  # type: ignore[operator]
         observer.max_val.fill_(high)  # type: ignore[operator]
+        if low >= 0:  # behind a ReLU in float coremltools would spend half the steps below zero
+            observer.qscheme = torch.per_tensor_affine  # type: ignore[assignment]
 
 
 def operator_kinds(model: Any) -> list[str]:

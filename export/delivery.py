@@ -127,6 +127,8 @@ class Delivery:
                 "verification": round(time.monotonic() - converted, 1),
             },
         }
+        if form.precision in ("int8", "w8a8"):
+            entry["quantization"] = vars(self._conversions.quantization)
         calibration = self._calibration if form.calibrated else None
         entry = self._manifest.add(entry, calibration, self._parity)
         return Row(form, file, None, verdict, entry)

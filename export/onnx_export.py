@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from export.deployable import Deployable
+from export.quantization.float_layers import Step, in_float
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 
@@ -106,7 +107,10 @@ def write(model: ModelProto, path: Path) -> None:
 
 
 def quantize_static(
-    model: ModelProto, images: np.ndarray, estimator: str = DEFAULT_ESTIMATOR
+    model: ModelProto,
+    images: np.ndarray,
+    estimator: str = DEFAULT_ESTIMATOR,
+    float_layers: Collection[str] = (),
 ) -> ModelProto:
     """Quantizes the trunk to int8 as QDQ, per output channel for weights; the head stays float32.
 
@@ -114,6 +118,7 @@ def quantize_static(
         model: a float32 model from `convert`.
         images: calibration images, uint8 (M, S, S, 3).
         estimator: of the activations' ranges, see `range_estimators.ESTIMATORS`.
+        float_layers: convolutions left in float, see `float_layers`.
     """
     import tempfile
 
@@ -121,6 +126,7 @@ def quantize_static(
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     nodes = _trunk_nodes(model)
+    kept = in_float(_steps(model, nodes), float_layers)
     names = [name for node in nodes for name in node.output]
     overrides: dict[str, Any] = {
         name: [{"rmin": np.float32(low), "rmax": np.float32(high)}]
@@ -139,11 +145,27 @@ def quantize_static(
             reduce_range=False,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_quantize=[node.name for node in nodes],
+            nodes_to_quantize=[node.name for node in nodes if node.name not in kept],
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"TensorQuantOverrides": overrides},
         )
         return onnx.load_model(str(quantized))
+
+
+def _steps(model: ModelProto, nodes: Sequence[Any]) -> list[Step]:
+    computed = {_pixels(model), *(name for node in nodes for name in node.output)}
+    steps = []
+    for node in nodes:
+        layer = node.input[1] if node.op_type == "Conv" else ""
+        steps.append(
+            Step(
+                node.name,
+                layer.removeprefix("trunk.").removesuffix(".weight") or None,
+                tuple(name for name in node.input if name in computed),
+                tuple(node.output),
+            )
+        )
+    return steps
 
 
 def _pixels(model: ModelProto) -> str:

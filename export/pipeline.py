@@ -22,6 +22,7 @@ from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
 from export.image_set import ImageSet, draw_at_random, network_pixels
 from export.manifest import PARITY_FILE, Manifest, check_artifacts, formats_of
 from export.quantization.calibration_set import draw_calibration_set
+from export.quantization.settings import DEFAULT, Quantization
 from export.reference import reference_session
 from runtimes.atomic import write_json
 from runtimes.console import note, warn
@@ -42,11 +43,13 @@ class Settings:
         calibration_images: size of the calibration set.
         parity_images: images that every file is compared on, 64 or more.
         seed: of both draws.
+        quantization: what the files with int8 activations are made by.
     """
 
     calibration_images: int = 256
     parity_images: int = 256
     seed: int = 0
+    quantization: Quantization = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def export_run(
     verification = Verification(contract, images, reference.predict(images), _weights(classifier))
     delivery = Delivery(
         out,
-        Conversions(classifier, contract, samples),
+        Conversions(classifier, contract, samples, settings.quantization),
         verification,
         manifest,
         calibration,

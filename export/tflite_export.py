@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,9 @@ import torch
 
 from export.deployable import Deployable
 from export.quantization.activation_ranges import measure_ranges
+from export.quantization.float_layers import Step, in_float
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR
-from export.tflite_names import TRUNK_SCOPE, name_tensors
+from export.tflite_names import TRUNK_SCOPE, name_tensors, operations
 from export.tflite_parameters import with_parameters
 from runtimes.contract import INPUT_NAME
 
@@ -67,7 +70,10 @@ def half_weights(content: bytes) -> bytes:
 
 
 def quantize_static(
-    content: bytes, images: np.ndarray, estimator: str = DEFAULT_ESTIMATOR
+    content: bytes,
+    images: np.ndarray,
+    estimator: str = DEFAULT_ESTIMATOR,
+    float_layers: Collection[str] = (),
 ) -> bytes:
     """Quantizes the trunk to int8, per output channel for weights; borders and head stay float32.
 
@@ -75,9 +81,22 @@ def quantize_static(
         content: a float model from `convert`.
         images: calibration images, uint8 (M, S, S, 3).
         estimator: of the activations' ranges, see `range_estimators.ESTIMATORS`.
+        float_layers: convolutions left in float, see `float_layers`.
     """
     ranges = measure_ranges(content, images, torch.get_num_threads(), estimator)
-    return _quantize(content, "min_max_uniform_quantize", _INT8, ranges)
+    kept = in_float(_steps(content), float_layers)
+    return _quantize(content, "min_max_uniform_quantize", _INT8, ranges, kept)
+
+
+def _steps(content: bytes) -> list[Step]:
+    graph, steps = operations(content), []
+    computed = {INPUT_NAME, *(name for each in graph for name in each.outputs)}
+    for each in graph:
+        output = each.outputs[0]
+        layer = output.removeprefix(TRUNK_SCOPE) if f"{output}/weight" in each.inputs else None
+        inputs = tuple(name for name in each.inputs if name in computed)
+        steps.append(Step(output, layer, inputs, each.outputs, each.kind == "PAD"))
+    return steps
 
 
 _HALF_WEIGHTS = {
@@ -104,18 +123,27 @@ _INT8 = {
 
 
 def _quantize(
-    content: bytes, algorithm: str, config: dict[str, Any], ranges: dict[str, Any] | None
+    content: bytes,
+    algorithm: str,
+    config: dict[str, Any],
+    ranges: dict[str, Any] | None,
+    kept: Collection[str] = (),
 ) -> bytes:
     from ai_edge_litert.tools import flatbuffer_utils
     from ai_edge_quantizer import quantizer
 
-    rule = {
-        "regex": f"^{TRUNK_SCOPE}",
-        "operation": "*",
-        "algorithm_key": algorithm,
-        "op_config": config,
-    }
-    work = quantizer.Quantizer(bytearray(content), [rule])
+    rules: list[dict[str, Any]] = [
+        {
+            "regex": f"^{TRUNK_SCOPE}",
+            "operation": "*",
+            "algorithm_key": algorithm,
+            "op_config": config,
+        }
+    ]
+    for name in sorted(kept):  # an operation goes by the names of its outputs, each with a ; at end
+        rule = {"regex": f"^{re.escape(name)};?$", "operation": "*", "algorithm_key": "no_quantize"}
+        rules.append(rule)
+    work = quantizer.Quantizer(bytearray(content), rules)
     result = work.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     # Weights come appended to the flatbuffer, where another writer of the file loses them.
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(result.quantized_model))

@@ -7,6 +7,7 @@ probabilities is the best. Scales from two disjoint calibration sets are compare
 examples:
   python -m benchmarks quantization runs/ssd_kd
   python -m benchmarks quantization runs/ssd_kd --only tflite:int8 --json results/quantization.json
+  python -m benchmarks quantization runs/ssd_kd --float-layers 0.0 1.conv.0.0
   python -m benchmarks quantization models/NAME --data DATA --picture results/quantization.png
 """
 
@@ -32,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--only", nargs="+", metavar="FORMAT", default=_FORMATS, help="int8 formats to try")
     add("--calibration-images", type=int, default=256, help="training images, each of two sets")
     add("--images", type=int, default=512, help="validation images that files are compared on")
+    add(
+        "--float-layers",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="LAYER",
+        help="also try the default with these convolutions in float",
+    )
     add("--seed", type=seed, default=0, help="chooses all images")
     add("--json", type=path, metavar="FILE", help="also write the figures to this file")
     add("--picture", type=path, metavar="FILE", help="also draw them, as PNG")
@@ -39,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the trials and the scales that another calibration set would move."""
-    from benchmarks.quantization import try_quantizations
+    from benchmarks.quantization import try_quantizations, with_float_layers
     from benchmarks.quantization_picture import draw_trials
     from distill.comparison import read_student
     from export.formats import select_formats
@@ -70,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
         calibration_images=args.calibration_images,
         validation_images=args.images,
         seed=args.seed,
+        trials=with_float_layers(args.float_layers),
     )
     for form in formats:
         say(_trials(found, form.key))

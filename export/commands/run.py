@@ -4,6 +4,7 @@ examples:
   python -m export run runs/ssd_kd
   python -m export run runs/ssd_kd --out artifacts/ssd_kd --only tflite:int8 onnx
   python -m export run runs/ssd_kd --data DATA --calibration-images 512
+  python -m export run runs/ssd_kd --only tflite:int8 --float-layers 0.0 1.conv.0.0
 
 exit code: 0 all asked files are delivered, 1 one is outside its tolerance or could not be
 converted, 2 bad input or a converter is not installed
@@ -39,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--calibration-images", type=int, default=256, help="training images: ranges and biases")
     add("--parity-images", type=int, default=256, help="images that files are compared on")
     add("--seed", type=seed, default=0, help="chooses both sets of images")
+    add(
+        "--float-layers",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="LAYER",
+        help="convolutions left in float where activations are int8, as `sensitivity` names them",
+    )
     add("--json", action="store_true", help="print parity.json instead of the table")
 
 
@@ -52,12 +61,14 @@ def run(args: argparse.Namespace) -> int:
     from export.golden import GOLDEN_FILE
     from export.manifest import PARITY_FILE
     from export.pipeline import Settings, exit_code, export_run
+    from export.quantization.settings import Quantization
     from runtimes.console import fail, say
     from runtimes.integrity import MANIFEST_FILE
     from runtimes.metadata import CONTRACT_FILE
 
     out = args.out or Path("artifacts") / args.run_folder.resolve().name
-    settings = Settings(args.calibration_images, args.parity_images, args.seed)
+    quantization = Quantization(float_layers=tuple(args.float_layers))
+    settings = Settings(args.calibration_images, args.parity_images, args.seed, quantization)
     done = export_run(args.run_folder, out, formats, args.data, settings)
     rows = done.rows
     if args.json:

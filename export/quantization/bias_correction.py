@@ -9,7 +9,7 @@ Equalization and Bias Correction, ICCV 2019, section 4.2, the empirical variant)
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from export.quantization.depthwise_rounding import (
     is_depthwise,
     kernel_steps,
 )
+from export.quantization.float_layers import exact_nodes, in_float, trunk_steps
 from export.quantization.two_sided import FUSED, Sides, side_of
 
 
@@ -97,7 +98,12 @@ def integer_activation(accurate: Tensor, values: Tensor) -> Tensor:
     return (torch.round(values / scale + zero_point).clamp(0, 255) - zero_point) * scale
 
 
-def correct_biases(deployable: Deployable, images: np.ndarray, rounding: Rounding) -> Deployable:
+def correct_biases(
+    deployable: Deployable,
+    images: np.ndarray,
+    rounding: Rounding,
+    float_layers: Collection[str] = (),
+) -> Deployable:
     """Returns a copy with corrected biases in the trunk; the weights stay as they are.
 
     The trunk is run once, operation by operation, exactly and with rounded numbers side by side;
@@ -108,20 +114,25 @@ def correct_biases(deployable: Deployable, images: np.ndarray, rounding: Roundin
         deployable: its trunk can be traced by torch.fx.
         images: calibration images, uint8 (M, S, S, 3); all M are held in memory at once.
         rounding: of the format that the copy will be written in.
+        float_layers: convolutions that are not rounded, see `float_layers`.
     """
     trunk = fx.symbolic_trace(copy.deepcopy(deployable.trunk))
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
     with torch.no_grad():
-        _Correction(trunk, rounding).run(pixels)
+        _Correction(trunk, rounding, float_layers).run(pixels)
     return deployable.with_trunk(trunk.eval())
 
 
 class _Correction(fx.Interpreter):
     """Carries two values for every node and mends each convolution on the way."""
 
-    def __init__(self, trunk: fx.GraphModule, rounding: Rounding) -> None:
+    def __init__(
+        self, trunk: fx.GraphModule, rounding: Rounding, float_layers: Collection[str]
+    ) -> None:
         super().__init__(trunk)
         self._rounding = rounding
+        self._float_layers = float_layers
+        self._exact_nodes = exact_nodes(trunk, in_float(trunk_steps(trunk), float_layers))
 
     def run_node(self, n: fx.Node) -> Any:
         if n.op in ("placeholder", "get_attr"):  # pixels are whole numbers: nothing to round
@@ -131,14 +142,17 @@ class _Correction(fx.Interpreter):
         accurate, approximate = (side_of((args, keywords), side) for side in ("exact", "rounded"))
         module = self.fetch_attr(str(n.target)) if n.op == "call_module" else None
         if isinstance(module, nn.Conv2d):
-            return self._kept(n, *self._convolve(module, accurate[0][0], approximate[0][0]))
+            weight = module.weight
+            if n.target not in self._float_layers:
+                weight = self._rounding.weight(weight)
+            return self._kept(n, *self._convolve(module, weight, accurate[0][0], approximate[0][0]))
         run = getattr(self, n.op)
         if n.op == "output":
             return run(n.target, *accurate)
         return self._kept(n, run(n.target, *accurate), run(n.target, *approximate))
 
     def _convolve(
-        self, module: nn.Conv2d, accurate: Tensor, approximate: Tensor
+        self, module: nn.Conv2d, weight: Tensor, accurate: Tensor, approximate: Tensor
     ) -> tuple[Tensor, Tensor]:
         wanted = module(accurate)
         if module.bias is None:
@@ -146,7 +160,7 @@ class _Correction(fx.Interpreter):
             module.bias = nn.Parameter(bias, requires_grad=False)
         found = F.conv2d(
             approximate,
-            self._rounding.weight(module.weight),
+            weight,
             None,
             module.stride,
             module.padding,
@@ -162,6 +176,6 @@ class _Correction(fx.Interpreter):
             user.op == "call_module" and isinstance(self.fetch_attr(str(user.target)), FUSED)
             for user in n.users
         )
-        if isinstance(accurate, Tensor) and not fused:
+        if isinstance(accurate, Tensor) and not fused and n.name not in self._exact_nodes:
             approximate = self._rounding.activation(accurate, approximate)
         return Sides(accurate, approximate)

@@ -10,6 +10,7 @@ sum is right to half a step.
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
@@ -46,17 +47,22 @@ def kernel_steps(weight: Tensor, scale: Tensor) -> Tensor:
     return (nearest + moved * missing.sign()).view_as(weight)
 
 
-def settle_depthwise(deployable: Deployable, smallest: int = 0) -> Deployable:
+def settle_depthwise(
+    deployable: Deployable, smallest: int = 0, float_layers: Collection[str] = ()
+) -> Deployable:
     """Returns a copy whose depthwise weights lie on those steps, where any converter keeps them.
 
     Args:
         deployable: with float weights.
         smallest: weights of fewer numbers are left alone, where a format leaves them in float.
+        float_layers: names of convolutions that are left alone.
     """
     trunk = copy.deepcopy(deployable.trunk)
     with torch.no_grad():
-        for module in trunk.modules():
+        for name, module in trunk.named_modules():
             if not isinstance(module, nn.Conv2d) or module.weight.numel() < smallest:
+                continue
+            if name in float_layers:
                 continue
             if is_depthwise(module.weight):
                 scale = channel_scale(module.weight)

@@ -16,12 +16,15 @@ class Quantization:
         correct_biases: see `bias_correction`.
         keep_depthwise_sums: see `depthwise_rounding`.
         estimator: of the activations' ranges, a key of `range_estimators.ESTIMATORS`.
+        float_layers: convolutions of the trunk that are left in float, by the torch module's name,
+            see `float_layers`.
     """
 
     equalize: bool = True
     correct_biases: bool = True
     keep_depthwise_sums: bool = True
     estimator: str = DEFAULT_ESTIMATOR
+    float_layers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.estimator not in ESTIMATORS:

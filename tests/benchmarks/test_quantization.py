@@ -12,7 +12,7 @@ from scipy.stats import entropy
 import benchmarks.quantization as quantization
 from benchmarks.commands import quantization as command
 from benchmarks.divergence import mean_divergence
-from benchmarks.quantization import TRIALS, try_quantizations
+from benchmarks.quantization import TRIALS, try_quantizations, with_float_layers
 from distill.dataset import open_dataset
 from export.formats import select_formats
 from export.quantization.scale_stability import compare_scales
@@ -42,6 +42,12 @@ def quantization_estimators() -> tuple[str, ...]:
     from export.quantization.range_estimators import ESTIMATORS
 
     return tuple(ESTIMATORS)
+
+
+def test_convolutions_in_float_are_tried_one_more_at_a_time() -> None:
+    ways = list(with_float_layers(["0.0", "1.conv.0.0"]).items())[len(TRIALS) :]
+    assert [way.float_layers for _, way in ways] == [("0.0",), ("0.0", "1.conv.0.0")]
+    assert ways[1][0] == "all, 0.0 1.conv.0.0 in float"
 
 
 def test_an_unknown_estimator_is_refused() -> None:
@@ -90,11 +96,7 @@ def test_both_calibration_sets_and_the_compared_images_are_apart(exported: Expor
 def test_the_command_writes_figures_and_a_picture(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        quantization.try_quantizations,
-        "__kwdefaults__",
-        {**quantization.try_quantizations.__kwdefaults__, "trials": {"all": DEFAULT}},
-    )
+    monkeypatch.setattr(quantization, "TRIALS", {"all": DEFAULT})
     words = ["quantization", str(exported.run), "--only", "onnx:int8", "--images", "24"]
     words += ["--calibration-images", "16", "--json", str(tmp_path / "q.json")]
     assert run_program("benchmarks", "", VERB, [*words, "--picture", str(tmp_path / "q.png")]) == 0
