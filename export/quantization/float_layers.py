@@ -53,9 +53,10 @@ def in_float(steps: Sequence[Step], layers: Collection[str]) -> frozenset[str]:
             tensors.update(step.outputs)
     for step in steps:
         if step.is_padding:
-            readers = [each for each in steps if set(step.outputs) & set(each.inputs)]
-            all_float = bool(readers) and all(reader.name in found for reader in readers)
-            (found.add if all_float else found.discard)(step.name)
+            found.discard(step.name)
+            readers = {each.name for each in steps if set(step.outputs) & set(each.inputs)}
+            if readers and readers <= found:
+                found.add(step.name)
     return frozenset(found)
 
 
