@@ -123,18 +123,16 @@ class Conversions:
             case "fp32":
                 return self._onnx_float
             case "fp16":
-                return onnx_export.convert(self._corrected(_HALF).half_trunk(), self._size)
+                return onnx_export.halve_trunk(self._onnx_again(self._half))
             case "int8":
-                model = onnx_export.convert_again(
-                    self._onnx_float, self._deployable, self._int8, self._size
-                )
+                model = self._onnx_again(self._int8)
                 return onnx_export.quantize_static(model, self._calibration, *self._ranges)
         raise _unknown(form)
 
     def _coreml(self, form: Format) -> Any:
         match form.precision:
             case "fp16":
-                return self._package(self._corrected(_HALF).channels_first(), form)
+                return self._package(self._half.channels_first(), form)
             case "int8-weights":
                 module = self._corrected(_COREML_INT8_WEIGHTS, self._equalized)
                 module = settle_depthwise(module, coreml_export.SMALLEST_QUANTIZED)
@@ -160,6 +158,9 @@ class Conversions:
                 return tflite_export.quantize_static(content, self._calibration, *self._ranges)
         raise _unknown(form)
 
+    def _onnx_again(self, module: Deployable) -> ModelProto:
+        return onnx_export.convert_again(self._onnx_float, self._deployable, module, self._size)
+
     def _tflite_again(self, module: Deployable) -> bytes:
         return tflite_export.convert_again(self._tflite_float, self._deployable, module, self._size)
 
@@ -176,6 +177,10 @@ class Conversions:
     @cached_property
     def _deployable(self) -> Deployable:
         return Deployable(self._classifier, self._temperature)
+
+    @cached_property
+    def _half(self) -> Deployable:
+        return self._corrected(_HALF)
 
     @cached_property
     def _int8(self) -> Deployable:

@@ -51,17 +51,13 @@ class Deployable(nn.Module):
         self.class_bias = nn.Parameter(head.bias.detach().clone())
         self.temperature = temperature
         self._channels_first = False
-        self._half_trunk = False
         self.requires_grad_(False).eval()
 
     def forward(self, image: Tensor) -> Answer:
         """RGB pixels of 0 to 255, float32, (N, S, S, 3); see `channels_first`."""
         if self._channels_first:
             return self.head(self.trunk(image * (1 / _UNIT) - PIXEL_OFFSET / _UNIT))
-        pixels = (image - PIXEL_OFFSET).permute(0, 3, 1, 2)
-        if self._half_trunk:
-            return self.head(self.trunk(pixels.half()).float())
-        return self.head(self.trunk(pixels))
+        return self.head(self.trunk((image - PIXEL_OFFSET).permute(0, 3, 1, 2)))
 
     def with_trunk(self, trunk: nn.Module) -> Deployable:
         """Returns the same module around another trunk."""
@@ -78,12 +74,6 @@ class Deployable(nn.Module):
         """
         other = self.with_trunk(fold_input_scale(copy.deepcopy(self.trunk), 1 / _UNIT))
         other._channels_first = True
-        return other
-
-    def half_trunk(self) -> Deployable:
-        """Returns the module with a trunk that computes in float16, between float32 borders."""
-        other = self.with_trunk(copy.deepcopy(self.trunk).half())
-        other._half_trunk = True
         return other
 
     def head(self, last_map: Tensor) -> Answer:

@@ -25,10 +25,10 @@ _PIXEL_STEPS = {"scale": np.array(1, np.float32), "zero_point": np.array(128, np
 
 
 def convert(deployable: Deployable, size: int) -> ModelProto:
-    """Converts to ONNX with a dynamic batch; float32 borders, the trunk in its own precision.
+    """Converts to ONNX with a dynamic batch.
 
     Args:
-        deployable: channels last.
+        deployable: channels last, float32.
         size: S, side of the input in pixels.
 
     Returns:
@@ -95,6 +95,45 @@ def convert_again(model: ModelProto, old: Deployable, new: Deployable, size: int
             present[name].CopyFrom(tensor)
         else:  # the exporter merged or changed it
             return convert(new, size)
+    return copy
+
+
+def halve_trunk(model: ModelProto) -> ModelProto:
+    """Returns a copy whose trunk stores and computes in float16, between float32 borders and head.
+
+    Args:
+        model: a float32 model from `convert`.
+    """
+    from onnx import ModelProto, TensorProto, helper, numpy_helper
+
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    graph, trunk = copy.graph, _trunk_nodes(copy)
+    head = next(node for node in graph.node if _HEAD_WEIGHT in node.input)
+    entrance, last_map = _pixels(copy), head.input[0]
+    read = {name for node in trunk for name in node.input}
+    shared = {name for node in graph.node if node not in trunk for name in node.input}
+    renamed = {entrance: f"{entrance}_half"}
+    for tensor in list(graph.initializer):
+        if tensor.name not in read or tensor.data_type != TensorProto.FLOAT:
+            continue
+        half = numpy_helper.to_array(tensor).astype(np.float16)
+        if tensor.name in shared:
+            renamed[tensor.name] = f"{tensor.name}_half"
+            graph.initializer.append(numpy_helper.from_array(half, renamed[tensor.name]))
+        else:
+            tensor.CopyFrom(numpy_helper.from_array(half, tensor.name))
+    for node in trunk:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    casts = (
+        (trunk[0], entrance, renamed[entrance], TensorProto.FLOAT16),
+        (head, last_map, f"{last_map}_float", TensorProto.FLOAT),
+    )
+    for before, source, target, kind in casts:
+        cast = helper.make_node("Cast", [source], [target], name=f"cast_{target}", to=kind)
+        graph.node.insert(list(graph.node).index(before), cast)
+    head.input[0] = f"{last_map}_float"
+    del graph.value_info[:]  # tells of float32
     return copy
 
 

@@ -147,4 +147,7 @@ def _quantize(
     result = work.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     # Weights come appended to the flatbuffer, where another writer of the file loses them.
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(result.quantized_model))
+    for buffer in model.buffers:
+        if isinstance(buffer.data, bytearray):  # which would be written byte by byte
+            buffer.data = np.frombuffer(buffer.data, np.uint8)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

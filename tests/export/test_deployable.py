@@ -46,20 +46,6 @@ def test_channels_first_is_the_same_network(classifier: Classifier, images: np.n
     assert torch.allclose(found.probabilities, deployable(pixels).probabilities, atol=1e-5)
 
 
-def test_a_half_trunk_computes_in_float16_between_float32_borders(
-    classifier: Classifier, images: np.ndarray
-) -> None:
-    deployable = Deployable(classifier, 1.3)
-    half = deployable.half_trunk()
-    assert {value.dtype for value in half.trunk.parameters()} == {torch.float16}
-    assert {value.dtype for value in deployable.trunk.parameters()} == {torch.float32}
-    pixels = torch.from_numpy(images).float()
-    found = half(pixels)
-    assert {value.dtype for value in found} == {torch.float32}
-    difference = (found.probabilities - deployable(pixels).probabilities).abs().max()
-    assert 0 < difference < 0.02
-
-
 @pytest.mark.parametrize(
     "architecture", ["mobilenet_v2", "resnet18", "densenet121", "efficientnet_b0"]
 )
