@@ -15,7 +15,7 @@ from torch import fx, nn
 
 from export.deployable import Deployable
 from export.quantization.float_layers import in_float, trunk_steps
-from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
+from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS, RangeEstimator
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 from runtimes.coremltools_import import import_coremltools
 from runtimes.json_files import read_json
@@ -178,26 +178,33 @@ def _use_whole_steps(trunk: nn.Module) -> None:
 
 def _observe(trunk: nn.Module, images: np.ndarray, estimator: str) -> None:
     """Runs the images and puts the estimator's ranges in the place of the observers' own."""
+    from torch.ao.quantization import FakeQuantizeBase, disable_observer
+
     trunk.eval()  # a BatchNorm that could not be folded must not learn here
-    observers = [module for module in trunk.modules() if hasattr(module, "averaging_constant")]
-    seen = {observer: ESTIMATORS[estimator]() for observer in observers}
+    seen: dict[Any, RangeEstimator] = {
+        module: ESTIMATORS[estimator]()
+        for module in trunk.modules()
+        if isinstance(module, FakeQuantizeBase)
+        and hasattr(module.activation_post_process, "averaging_constant")
+    }
 
-    def see(observer: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
-        seen[observer].see(arguments[0].numpy())
+    def see(module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+        seen[module].see(arguments[0].numpy())
 
-    hooks = [observer.register_forward_pre_hook(see) for observer in observers]
+    hooks = [module.register_forward_pre_hook(see) for module in seen]
     with torch.no_grad():
         for image in images:
             pixels = torch.from_numpy(image[None]).permute(0, 3, 1, 2)
             trunk(pixels.float() / 128 - 1)
+            trunk.apply(disable_observer)  # that of a weight has seen all of it
     for hook in hooks:
         hook.remove()
-    for observer, activation in seen.items():
-        low, high = activation.range()
-        observer.min_val.fill_(low)  # type: ignore[operator]
-        observer.max_val.fill_(high)  # type: ignore[operator]
+    for module, activation in seen.items():
+        observer, (low, high) = module.activation_post_process, activation.range()
+        observer.min_val.fill_(low)
+        observer.max_val.fill_(high)
         if low >= 0:  # behind a ReLU in float coremltools would spend half the steps below zero
-            observer.qscheme = torch.per_tensor_affine  # type: ignore[assignment]
+            observer.qscheme = torch.per_tensor_affine
 
 
 def operator_kinds(model: Any) -> list[str]:

@@ -95,7 +95,8 @@ def integer_activation(accurate: Tensor, values: Tensor) -> Tensor:
     low = accurate.amin().clamp_max(0.0)
     scale = ((accurate.amax().clamp_min(0.0) - low) / 255).clamp_min(1e-12)
     zero_point = torch.round(-low / scale)
-    return (torch.round(values / scale + zero_point).clamp(0, 255) - zero_point) * scale
+    steps = (values / scale).add_(zero_point).round_().clamp_(0, 255)
+    return steps.sub_(zero_point).mul_(scale)
 
 
 def correct_biases(
@@ -167,8 +168,9 @@ class _Correction(fx.Interpreter):
             module.dilation,
             module.groups,
         )
-        module.bias.copy_(self._rounding.bias((wanted - found).mean(dim=(0, 2, 3))))
-        return wanted, found + module.bias[:, None, None]
+        shift = wanted.mean(dim=(0, 2, 3)) - found.mean(dim=(0, 2, 3))
+        module.bias.copy_(self._rounding.bias(shift))
+        return wanted, found.add_(module.bias[:, None, None])
 
     def _kept(self, n: fx.Node, accurate: Any, approximate: Any) -> Sides:
         """Rounds what a runtime stores; a ReLU is part of the operation before it."""
