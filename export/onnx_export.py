@@ -215,22 +215,21 @@ def _pixels(model: ModelProto) -> str:
 def _measure_ranges(
     model: ModelProto, names: Sequence[str], images: np.ndarray, estimator: str
 ) -> dict[str, tuple[float, float]]:
-    """Returns the range of each named tensor on the images."""
+    """Returns the range of each named tensor on the images; those of whole numbers have none."""
     import onnx
     import onnxruntime
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    copy.graph.output.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
-    )
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     session = onnxruntime.InferenceSession(
         copy.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    seen = {name: ESTIMATORS[estimator]() for name in names}
+    kinds = {output.name: output.type for output in session.get_outputs()}
+    seen = {name: ESTIMATORS[estimator]() for name in names if kinds[name] == "tensor(float)"}
     for image in images:
-        found = session.run(list(names), {INPUT_NAME: image[None].astype(np.float32)})
-        for name, values in zip(names, found, strict=True):
+        found = session.run(list(seen), {INPUT_NAME: image[None].astype(np.float32)})
+        for name, values in zip(seen, found, strict=True):
             seen[name].see(values)
     return {name: activation.range() for name, activation in seen.items()}
 
