@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.memory import in_bytes
 from distill.provenance import provenance
-from runtimes.errors import GateError
+from runtimes.errors import GateError, InputError
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def measure_export(run: Path, data: Path | None = None, only: tuple[str, ...] = 
 
     Raises:
         GateError: the export failed; its own messages stand above.
+        InputError: it did not like its input.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "artifacts"
@@ -59,11 +60,17 @@ def measure_export(run: Path, data: Path | None = None, only: tuple[str, ...] = 
         words += ["--only", *only] if only else []
         started = time.monotonic()
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # interrupted: the folder goes, so its writer has to go first
+            process.terminate()
+            process.wait()
+            raise
         seconds = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            raise GateError(f"the export of {run} failed with exit code {process.returncode}.")
+            kind = InputError if process.returncode == InputError.exit_code else GateError
+            raise kind(f"the export of {run} failed with exit code {process.returncode}.")
         suffixes = (".onnx", ".tflite", ".mlpackage")
         files = sum(path.suffix in suffixes for path in out.iterdir())
     return ExportCost(

@@ -66,7 +66,7 @@ class Trial:
     """What one way to int8 answers on N validation images.
 
     Attributes:
-        name: of the way, a key of `TRIALS`.
+        name: of the way, as in `TRIALS` and `with_float_layers`.
         format: key of the format.
         quantization: the steps.
         comparison: with torch in float32.
@@ -99,7 +99,7 @@ class Report:
         calibration: training images that ranges, biases and factors come from.
         validation: images that the trials are compared on.
         preprocessing: of both, from the contract.
-        trials: format by format, in the order of `TRIALS`.
+        trials: format by format, in the order they were given.
         stability: of the scales between this calibration set and a disjoint one.
     """
 

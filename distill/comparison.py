@@ -39,7 +39,7 @@ def read_student(run: Path) -> tuple[Classifier, Contract]:
     path = run / "contract.json"
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read ({error}); give a finished run.") from error
     contract = Contract.from_json(text, str(path))
     if contract.training.student != model.architecture:

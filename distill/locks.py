@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from runtimes.errors import InputError
 
 
 @contextmanager
@@ -16,6 +18,9 @@ def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
     Args:
         path: an existing folder, or a lock file, which stays there.
         wait: for the other process, instead of yielding False.
+
+    Raises:
+        InputError: the file system keeps no locks.
     """
     if path.is_dir():
         handle = os.open(path, os.O_RDONLY)
@@ -28,6 +33,39 @@ def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
         except BlockingIOError:
             yield False
             return
+        except OSError as error:
+            raise InputError(
+                f"{path}: it cannot be locked ({error.strerror}). Name a folder on another disk."
+            ) from error
         yield True
     finally:
         os.close(handle)
+
+
+@contextmanager
+def alone_in(folder: Path, busy: str) -> Iterator[None]:
+    """Makes a folder and holds it for the block; one that is empty afterwards is removed.
+
+    Args:
+        folder: that one process at a time writes into.
+        busy: what is said where another process does.
+
+    Raises:
+        InputError: another process holds it, or it cannot be made.
+    """
+    if any(place.exists() and not place.is_dir() for place in (folder, *folder.parents)):
+        raise InputError(f"{folder}: a file stands in the way of this folder; name another one.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: this folder cannot be made ({error.strerror}); name another one."
+        ) from error
+    with claim(folder) as mine:
+        if not mine:
+            raise InputError(busy)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                folder.rmdir()  # only an empty one can be removed

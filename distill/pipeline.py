@@ -22,7 +22,7 @@ from distill.dataset import describe_dataset
 from distill.device import to_channels_last
 from distill.finish import finish_student, finish_teacher
 from distill.head import trained_head
-from distill.locks import claim
+from distill.locks import alone_in
 from distill.models import Classifier
 from distill.parallel import rank_and_world, wait_for_all
 from distill.recipes import Recipe, Stage, read_recipe, write_recipe
@@ -133,8 +133,8 @@ def train_teacher(recipe: Recipe, places: Places, context: Context) -> tuple[Cla
     device, folder = context.images.device, places.teacher
     if not (folder / TEACHER_FILE).exists():
         stage = recipe.budget.teacher
-        start_run(folder, recipe, places, context)
         with _alone_in(folder):
+            start_run(folder, recipe, places, context)
             initial = _initial_model("teacher", recipe.pair.teacher, stage, places, context)
             weight = class_weight(context.dataset.class_counts(), stage.class_weights)
             task = TeacherTask(initial.model, weight)
@@ -254,8 +254,8 @@ def train_student(
 ) -> None:
     """Trains the student into its run folder and finishes it there."""
     folder, stage = places.run, student_stage(recipe)
-    start_run(folder, recipe, places, context)
     with _alone_in(folder):
+        start_run(folder, recipe, places, context)
         initial = _initial_model("student", recipe.pair.student, stage, places, context)
         weight = class_weight(context.dataset.class_counts(), stage.class_weights)
         counts = torch.tensor(context.dataset.class_counts(), dtype=torch.float32)
@@ -275,12 +275,11 @@ def _alone_in(folder: Path) -> Iterator[None]:
     if rank_and_world()[0] > 0:
         yield
         return
-    with claim(folder) as mine:
-        if not mine:
-            raise InputError(
-                f"{folder} is being trained by another process. Wait for it, or name another "
-                "folder with --out or --teacher."
-            )
+    busy = (
+        f"{folder} is being trained by another process. Wait for it, or name another folder with "
+        "--out or --teacher."
+    )
+    with alone_in(folder, busy):
         yield
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,8 @@ class Delivery:
                 "verification": round(time.monotonic() - converted, 1),
             },
         }
-        if form.precision in ("int8", "w8a8"):
-            entry["quantization"] = vars(self._conversions.quantization)
+        if form.rounds_activations:
+            entry["quantization"] = asdict(self._conversions.quantization)
         calibration = self._calibration if form.calibrated else None
         entry = self._manifest.add(entry, calibration, self._parity)
         return Row(form, file, None, verdict, entry)

@@ -67,6 +67,11 @@ class Format:
         """What `--only` takes, for example "tflite:int8"."""
         return f"{self.family}:{self.precision}"
 
+    @property
+    def rounds_activations(self) -> bool:
+        """Whether activations are int8, and not weights alone."""
+        return self.precision in ("int8", "w8a8")
+
     def file_name(self, name: str) -> str:
         """The file's name for a model called `name`."""
         return f"{name}-{self.precision}{self.suffix}"

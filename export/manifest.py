@@ -38,7 +38,12 @@ def check_artifacts(out: Path, run: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; give a folder for the exported files with --out.")
     check_apart(out, run)
-    owner = _owner(out)
+    manifest, owner = out / MANIFEST_FILE, _owner(out)
+    if owner is None and manifest.exists():
+        raise InputError(
+            f"{manifest}: it is damaged or not this project's, so nobody can say whose files lie "
+            "there. Name another folder with --out, or remove this one and export all again."
+        )
     if owner is not None and owner != run.resolve().name:
         raise InputError(
             f"{out} holds the files of the run '{owner}', and one folder speaks of one run. Name "

@@ -102,7 +102,8 @@ def halve_trunk(model: ModelProto) -> ModelProto:
     """Returns a copy whose trunk stores and computes in float16, between float32 borders and head.
 
     Args:
-        model: a float32 model from `convert`.
+        model: a float32 model from `convert`, whose trunk reads pixels in its convolutions only
+            and shares no numbers with the head; ONNX Runtime refuses the result otherwise.
     """
     from onnx import ModelProto, TensorProto, helper, numpy_helper
 
@@ -112,21 +113,14 @@ def halve_trunk(model: ModelProto) -> ModelProto:
     head = next(node for node in graph.node if _HEAD_WEIGHT in node.input)
     entrance, last_map = _pixels(copy), head.input[0]
     read = {name for node in trunk for name in node.input}
-    shared = {name for node in graph.node if node not in trunk for name in node.input}
-    renamed = {entrance: f"{entrance}_half"}
-    for tensor in list(graph.initializer):
-        if tensor.name not in read or tensor.data_type != TensorProto.FLOAT:
-            continue
-        half = numpy_helper.to_array(tensor).astype(np.float16)
-        if tensor.name in shared:
-            renamed[tensor.name] = f"{tensor.name}_half"
-            graph.initializer.append(numpy_helper.from_array(half, renamed[tensor.name]))
-        else:
+    for tensor in graph.initializer:
+        if tensor.name in read and tensor.data_type == TensorProto.FLOAT:
+            half = numpy_helper.to_array(tensor).astype(np.float16)
             tensor.CopyFrom(numpy_helper.from_array(half, tensor.name))
     for node in trunk:
-        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.input[:] = [f"{name}_half" if name == entrance else name for name in node.input]
     casts = (
-        (trunk[0], entrance, renamed[entrance], TensorProto.FLOAT16),
+        (trunk[0], entrance, f"{entrance}_half", TensorProto.FLOAT16),
         (head, last_map, f"{last_map}_float", TensorProto.FLOAT),
     )
     for before, source, target, kind in casts:
@@ -195,7 +189,7 @@ def _steps(model: ModelProto, nodes: Sequence[Any]) -> list[Step]:
     computed = {_pixels(model), *(name for node in nodes for name in node.output)}
     steps = []
     for node in nodes:
-        layer = node.input[1] if node.op_type == "Conv" else ""
+        layer = node.input[1] if node.op_type in ("Conv", "MatMul", "Gemm") else ""
         steps.append(
             Step(
                 node.name,

@@ -11,6 +11,7 @@ from typing import Any
 from distill.checkpoint import STUDENT_FILE
 from distill.comparison import read_student
 from distill.dataset import Dataset, is_released, open_dataset, prepare_dataset
+from distill.locks import alone_in
 from distill.models import Classifier
 from distill.provenance import provenance
 from distill.readers.labels_csv import LABELS
@@ -22,6 +23,7 @@ from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
 from export.image_set import ImageSet, draw_at_random, network_pixels
 from export.manifest import PARITY_FILE, Manifest, check_artifacts, formats_of
 from export.quantization.calibration_set import draw_calibration_set
+from export.quantization.float_layers import check_layers
 from export.quantization.settings import DEFAULT, Quantization
 from export.reference import reference_session
 from runtimes.atomic import write_json
@@ -84,8 +86,30 @@ def export_run(
         InputError: no finished run, its data set cannot be opened, or too few images.
     """
     classifier, contract = read_student(run)
+    if settings.quantization.float_layers and not any(form.rounds_activations for form in formats):
+        raise InputError(
+            f"{', '.join(settings.quantization.float_layers)} shall stay in float, but none of the "
+            "chosen formats has int8 activations. Add one of "
+            f"{', '.join(form.key for form in FORMATS if form.rounds_activations)}, or leave out "
+            "--float-layers."
+        )
+    check_layers(classifier.trunk, settings.quantization.float_layers)
     _check_names(run, contract, classifier.num_classes)
     check_artifacts(out, run)
+    busy = f"another export writes into {out}. Wait for it, or name another folder with --out."
+    with alone_in(out, busy):
+        return _export_into(out, run, classifier, contract, formats, data, settings)
+
+
+def _export_into(
+    out: Path,
+    run: Path,
+    classifier: Classifier,
+    contract: Contract,
+    formats: Sequence[Format],
+    data: Path | None,
+    settings: Settings,
+) -> Export:
     dataset = images_of(run, contract, data)
     parity = _draw_parity(dataset, settings)
     calibration = None

@@ -93,7 +93,8 @@ def _steps(content: bytes) -> list[Step]:
     computed = {INPUT_NAME, *(name for each in graph for name in each.outputs)}
     for each in graph:
         output = each.outputs[0]
-        layer = output.removeprefix(TRUNK_SCOPE) if f"{output}/weight" in each.inputs else None
+        weight = next((name for name in each.inputs if name.endswith("/weight")), None)
+        layer = None if weight is None else weight.removeprefix(TRUNK_SCOPE)[: -len("/weight")]
         inputs = tuple(name for name in each.inputs if name in computed)
         steps.append(Step(output, layer, inputs, each.outputs, each.kind == "PAD"))
     return steps

@@ -49,19 +49,20 @@ def check_output(path: Path, suffix: str) -> None:
 
     Args:
         path: where the user asks for it.
-        suffix: of such results, with the dot; an existing file of another kind is not replaced.
+        suffix: of such results, with the dot.
 
     Raises:
-        InputError: the file exists and is not such a result.
+        InputError: the name has another suffix, its folder cannot be written, or a file of other
+            kind or owner stands there.
     """
     if path.is_dir():
         raise InputError(f"{path}: this is a folder. Name the {suffix} file to write.")
-    if path.exists() and path.suffix.lower() != suffix:
-        raise InputError(
-            f"{path}: this file exists and does not end in {suffix}, so it is not replaced. "
-            f"Name another file, ending in {suffix}."
-        )
+    if path.suffix.lower() != suffix:
+        raise InputError(f"{path}: it does not end in {suffix}. Name a file that does.")
     folder = path.resolve().parent
+    standing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: {standing} cannot be written into. Name another path.")
     owner = next((name for name in _WHOLES if (folder / name).is_file()), None)
     if path.exists() and path.name in _PARTS and owner is not None:
         raise InputError(

@@ -57,5 +57,6 @@ def _listed(path: Path) -> str | None:
         return {entry["file"]: str(entry["sha256"]) for entry in document["files"]}.get(path.name)
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"{manifest}: it lacks {error}; fetch it again or export again."
+            f"{manifest}: its list of files is damaged, expected a list with file and sha256 each. "
+            "Fetch the folder again or export again."
         ) from error

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 
-from runtimes.arguments import path, seconds
+from runtimes.arguments import path, positive, seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", type=path, help="where the run's data set lies now")
     add("--only", nargs="+", metavar="FORMAT", default=(), help="formats or families (default all)")
     add("--limit", type=seconds, metavar="120s", help="exit 1 if it takes longer")
-    add("--memory-limit", type=float, metavar="GB", help="exit 1 if it needs more")
+    add("--memory-limit", type=positive, metavar="GB", help="exit 1 if it needs more")
     add("--json", type=path, metavar="FILE", help="also write the figures to this file")
 
 

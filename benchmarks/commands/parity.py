@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     formats = select_formats(args.only)
     if args.images is not None and args.images < 1:
         raise InputError(f"--images is {args.images}, expected 1 or more.")
+    if args.gate and args.images is not None:
+        raise InputError("--gate judges the whole test side; leave out --images.")
     if not 1 <= args.threads <= 256:
         raise InputError(f"--threads is {args.threads}, expected 1 to 256.")
     if args.json is not None:

@@ -54,12 +54,13 @@ def run(args: argparse.Namespace) -> int:
     from export.formats import select_formats
     from export.noise import quiet_converters
     from export.pipeline import images_of
+    from export.quantization.float_layers import check_layers
     from runtimes.atomic import check_output, write_json
     from runtimes.console import say
     from runtimes.errors import InputError
 
     formats = select_formats(args.only)
-    other = [form.key for form in formats if form.precision not in ("int8", "w8a8")]
+    other = [form.key for form in formats if not form.rounds_activations]
     if other:
         raise InputError(
             f"--only names {other[0]}, whose activations are not int8; possible: tflite:int8, "
@@ -71,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
     if args.images < 1:
         raise InputError(f"--images is {args.images}, expected 1 or more.")
     quiet_converters()
-    _, contract = read_student(args.run_folder)
+    student, contract = read_student(args.run_folder)
+    check_layers(student.trunk, args.float_layers)
     found = try_quantizations(
         args.run_folder,
         images_of(args.run_folder, contract, args.data),

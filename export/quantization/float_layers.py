@@ -1,9 +1,11 @@
 """Mixed precision: which operations of a graph stay in float when some convolutions do.
 
 One rule for the graphs of torch, TFLite and ONNX alike. A convolution is in float where its torch
-module is named. An operation without weights follows what it reads: it is in float where all of its
-inputs are computed in float; padding follows the convolution that reads it. A tensor is rounded
-unless it is computed in float and read in float only.
+module is named. An operation without a matrix of weights follows what it reads: it is in float
+where all of its inputs are computed in float; padding follows the convolution that reads it. Biases
+are corrected as if a tensor were rounded unless it is computed in float and read in float only.
+TFLite and Core ML round it for its int8 readers alone, and Core ML rounds before every addition and
+product, so there they know a little more rounding than the file has.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ class Step:
 
     Attributes:
         name: of the operation, unique in its graph.
-        layer: torch module's name in the trunk, if it is a convolution.
+        layer: torch module's name in the trunk, if it is a convolution or a linear layer.
         inputs: names of the operations or tensors that it reads, constants left out.
         outputs: names that others read it by.
         is_padding: whether it only adds zeros for the convolution after it.
@@ -67,8 +69,8 @@ def trunk_steps(trunk: fx.GraphModule) -> list[Step]:
         if node.op in ("placeholder", "get_attr", "output"):
             continue
         module = trunk.get_submodule(str(node.target)) if node.op == "call_module" else None
-        layer = str(node.target) if isinstance(module, nn.Conv2d) else None
-        inputs = tuple(each.name for each in node.all_input_nodes)
+        layer = str(node.target) if isinstance(module, nn.Conv2d | nn.Linear) else None
+        inputs = tuple(each.name for each in node.all_input_nodes if each.op != "get_attr")
         steps.append(Step(node.name, layer, inputs, (node.name,)))
     return steps
 

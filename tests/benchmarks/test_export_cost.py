@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,7 +32,29 @@ def test_an_export_is_measured_and_gated(
     assert found["processor_seconds"] > 0.1
 
 
+def test_an_interrupted_measurement_ends_the_export_it_started(
+    exported: Exported, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-m", "benchmarks", "export", str(exported.run)]
+    places = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(words, env=places, start_new_session=True)
+    while process.poll() is None and not list(tmp_path.glob("*")):
+        time.sleep(0.1)
+    time.sleep(1)
+    process.terminate()
+    assert process.wait(timeout=60) == 130
+    with pytest.raises(ProcessLookupError):  # nobody of its group is left
+        os.killpg(process.pid, 0)
+    assert not list(tmp_path.glob("tmp*"))
+
+
+@pytest.mark.parametrize("limit", ["nan", "-1", "many"])
+def test_a_limit_that_nothing_passes_or_all_pass_is_refused(exported: Exported, limit: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run_program("benchmarks", "", VERB, ["export", str(exported.run), "--memory-limit", limit])
+
+
 def test_a_failed_export_is_no_measurement(exported: Exported) -> None:
     words = ["export", str(exported.run), "--data", str(exported.artifacts)]
-    assert run_program("benchmarks", "", VERB, words) == 1
+    assert run_program("benchmarks", "", VERB, words) == 2
     assert run_program("benchmarks", "", VERB, ["export", str(exported.artifacts)]) == 2

@@ -85,6 +85,7 @@ def test_the_command_gates_by_file_metric_and_amount(
     assert "required 101.00 %" in said.err
     assert "run-fp32.onnx" not in said.err
     assert run_program("benchmarks", "", VERB, [*words, "--gate", "--only", "onnx:fp32"]) == 0
+    assert run_program("benchmarks", "", VERB, [*words, "--gate", "--images", "1"]) == 2
 
 
 @pytest.mark.parametrize(

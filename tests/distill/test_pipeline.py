@@ -232,6 +232,19 @@ def test_two_trainings_do_not_share_a_run_folder(sample: Path, tmp_path: Path) -
     assert (tmp_path / "run" / "state.safetensors").read_bytes() == before
 
 
+def test_a_training_that_has_saved_nothing_yet_keeps_its_split(
+    sample: Path, tmp_path: Path
+) -> None:
+    assert _train(tmp_path, sample, "--time-budget", "0.01s", recipe="no_kd").returncode == 0
+    (tmp_path / "run" / "state.safetensors").unlink()
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.*")}
+    with claim(tmp_path / "run"):
+        second = _train(tmp_path, sample, "--seed", "5", recipe="no_kd")
+    assert second.returncode == 2
+    assert "being trained by another process" in second.stderr
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.*")} == before
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("9m", 540), ("1.5h", 5400)])
 def test_time_budgets_are_read(text: str, seconds: float) -> None:
     assert arguments.seconds(text) == seconds

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from distill.locks import claim
 from distill.sample import write_sample
 from export.formats import FORMATS, Format, Tolerance, select_formats
 from export.pipeline import Settings, exit_code, export_run
 from runtimes.dependencies import STAGES
-from runtimes.errors import MissingDependencyError
+from runtimes.errors import InputError, MissingDependencyError
 from runtimes.metadata import read_contract
 from runtimes.session import open_model
 
@@ -175,6 +176,44 @@ def test_one_more_format_leaves_what_is_said_of_the_others(run: Path, artifacts:
     assert len(parity["rows"]) == 9
     golden = load_file(artifacts / "golden.safetensors")
     assert all(f"{form.key}/probabilities" in golden for form in FORMATS)
+
+
+def test_convolutions_left_in_float_are_recorded(run: Path, tmp_path: Path) -> None:
+    words = ["export", "run", str(run), "--out", str(tmp_path / "out"), "--parity-images", "64"]
+    words += ["--calibration-images", "64", "--float-layers", "0.0", "1.conv.0.0"]
+    done = _program(*words, "--only", "onnx:int8")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (entry,) = json.loads((tmp_path / "out" / "manifest.json").read_text())["files"]
+    assert entry["quantization"]["float_layers"] == ["0.0", "1.conv.0.0"]
+    assert entry["quantization"]["estimator"] == "averaged"
+    rounded = 52 - 2  # convolutions, without the head's
+    assert entry["operators"]["DequantizeLinear"] >= rounded
+    content = (tmp_path / "out" / entry["file"]).read_bytes()
+    assert b"trunk.0.0.weight_quantized" not in content
+    assert b"trunk.2.conv.0.0.weight_quantized" in content
+    useless = _program(*words, "--only", "onnx:fp32")
+    assert useless.returncode == 2
+    assert "none of the chosen formats has int8 activations" in useless.stderr
+
+
+def test_a_second_export_into_a_folder_waits_for_nobody(run: Path, artifacts: Path) -> None:
+    before = (artifacts / "manifest.json").read_bytes()
+    words = ["export", "run", str(run), "--out", str(artifacts), "--only", "onnx:fp32"]
+    with claim(artifacts):
+        second = _program(*words)
+    assert second.returncode == 2
+    assert "another export writes into" in second.stderr
+    assert (artifacts / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": "theirs"}'])
+def test_a_manifest_that_says_nothing_is_not_replaced(
+    run: Path, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(InputError, match=r"manifest\.json: it is damaged"):
+        export_run(run, tmp_path, select_formats(["onnx:fp32"]))
+    assert (tmp_path / "manifest.json").read_text() == content
 
 
 def test_a_misspelt_format_is_an_error_that_lists_the_formats(run: Path) -> None:

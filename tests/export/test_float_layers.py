@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import fx
+from torch import fx, nn
 
 from distill.models import Classifier
 from export.conversions import Conversions
@@ -69,6 +69,39 @@ def test_correction_counts_on_exact_weights_where_layers_stay_in_float(
     assert not torch.allclose(everywhere["stem.0.bias"], before["stem.0.bias"], atol=1e-5)
     settled = dict(settle_depthwise(deployable, float_layers=PAIR).trunk.named_parameters())
     assert torch.equal(settled["depthwise.0.weight"], before["depthwise.0.weight"])
+
+
+def test_correction_counts_on_exact_values_between_float_layers(
+    classifier: Classifier, images: np.ndarray
+) -> None:
+    trunk = Deployable(classifier, 1.0)
+    rounding = Rounding(exact, exact, integer_activation)  # only activations lose anything
+    layers = (*PAIR, "project.0")
+    corrected = correct_biases(trunk, images, rounding, layers)
+    before, after = (dict(each.trunk.named_parameters()) for each in (trunk, corrected))
+    assert torch.allclose(after["depthwise.0.bias"], before["depthwise.0.bias"], atol=1e-5)
+    everywhere = dict(correct_biases(trunk, images, rounding).trunk.named_parameters())
+    assert not torch.allclose(everywhere["depthwise.0.bias"], before["depthwise.0.bias"], atol=1e-5)
+
+
+def test_conversions_hand_the_names_on(
+    classifier: Classifier, contract: Contract, images: np.ndarray
+) -> None:
+    mixed = Conversions(classifier, contract, images).with_quantization(
+        replace(DEFAULT, equalize=False, float_layers=PAIR)
+    )
+    made = dict(mixed._int8.trunk.named_parameters())
+    exact_numbers = dict(mixed._lifted.trunk.named_parameters())
+    assert torch.equal(made["depthwise.0.weight"], exact_numbers["depthwise.0.weight"])
+    assert torch.allclose(made["stem.0.bias"], exact_numbers["stem.0.bias"], atol=1e-5)
+    with pytest.raises(InputError, match="no convolution"):
+        mixed.with_quantization(replace(DEFAULT, float_layers=("typo",)))
+
+
+def test_a_linear_layer_does_not_follow() -> None:
+    trunk = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten(2), nn.Linear(9, 2), nn.ReLU())
+    steps = trunk_steps(fx.symbolic_trace(trunk))
+    assert in_float(steps, ("0",)) == {"_0", "_1"}
 
 
 def _written(

@@ -122,6 +122,10 @@ def test_a_result_does_not_replace_a_file_of_another_kind(tmp_path: Path) -> Non
         (run / name).write_text("{}")
     with pytest.raises(InputError, match=r"labels\.csv.*does not end in \.json"):
         check_output(labels, ".json")
+    with pytest.raises(InputError, match=r"new\.jpg.*does not end in \.png"):
+        check_output(tmp_path / "new.jpg", ".png")
+    with pytest.raises(InputError, match=r"labels\.csv cannot be written into"):
+        check_output(labels / "deep" / "new.json", ".json")
     with pytest.raises(InputError, match="belongs to"):
         check_output(run / "contract.json", ".json")
     (run / "own.json").write_text("{}")  # a person's own, written again
