@@ -149,7 +149,7 @@ def test_files_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="files of the run 'other'"):
         check_artifacts(out, run)
     (out / "manifest.json").write_text("[" * 100_000)
-    with pytest.raises(InputError, match="something else"):
+    with pytest.raises(InputError, match="it is damaged"):
         check_artifacts(out, run)
 
 
