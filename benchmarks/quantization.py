@@ -16,6 +16,7 @@ from benchmarks.divergence import mean_divergence
 from distill.comparison import read_student
 from distill.dataset import Dataset
 from distill.provenance import provenance
+from distill.scores import weighted_scores
 from export.conversions import Conversions
 from export.formats import Format
 from export.image_set import ImageSet, draw_at_random, network_pixels
@@ -213,5 +214,5 @@ def try_quantizations(
 
 
 def _balanced_accuracy(answers: Prediction, target: np.ndarray) -> float:
-    right = answers.probabilities.argmax(axis=1) == target
-    return float(np.mean([right[target == label].mean() for label in np.unique(target)]))
+    every = np.ones((1, len(target)))
+    return float(weighted_scores(answers.probabilities, target, every).balanced_accuracy[0])

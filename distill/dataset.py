@@ -182,7 +182,8 @@ def open_dataset(run: Path, data: Path | None = None) -> Dataset:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{about_path} does not say which data set the run used ({error}). "
-            "Give a run folder that `python -m distill train` wrote, or pass --data."
+            "Give a run folder that `python -m distill train` wrote; if this is one, the file was "
+            "damaged since: take it from a copy of the run."
         ) from error
     if where is None:
         raise InputError(

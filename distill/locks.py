@@ -44,7 +44,7 @@ def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
 
 @contextmanager
 def alone_in(folder: Path, busy: str) -> Iterator[None]:
-    """Makes a folder and holds it for the block; one that is empty afterwards is removed.
+    """Makes a folder and holds it for the block; what it made and is empty afterwards is removed.
 
     Args:
         folder: that one process at a time writes into.
@@ -55,6 +55,7 @@ def alone_in(folder: Path, busy: str) -> Iterator[None]:
     """
     if any(place.exists() and not place.is_dir() for place in (folder, *folder.parents)):
         raise InputError(f"{folder}: a file stands in the way of this folder; name another one.")
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -68,4 +69,5 @@ def alone_in(folder: Path, busy: str) -> Iterator[None]:
             yield
         finally:
             with suppress(OSError):
-                folder.rmdir()  # only an empty one can be removed
+                for place in made or [folder]:
+                    place.rmdir()  # only an empty one can be removed

@@ -176,10 +176,6 @@ def start_run(folder: Path, recipe: Recipe, places: Places, context: Context) ->
     Raises:
         InputError: the folder holds an unfinished run and `resume` is not set.
     """
-    if any(place.exists() and not place.is_dir() for place in (folder, *folder.parents)):
-        raise InputError(
-            f"{folder}: a file stands in the way of this folder; name another --out or --teacher."
-        )
     _refuse_finished(folder)
     if (folder / STATE_FILE).exists():
         _check_unfinished(folder, recipe, places, context)

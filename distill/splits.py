@@ -152,7 +152,10 @@ def read_split(path: Path) -> Split:
     try:
         value = read_json(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the split {path}: {error}.") from error
+        raise InputError(
+            f"cannot read the split {path}: {error}. It was damaged since the training: take it "
+            "from a copy of the run, or train again."
+        ) from error
     types: dict[str, type | tuple[type, ...]] = {
         "schema": str,
         "sha256": str,
