@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.divergence import mean_divergence
-from benchmarks.gates import Gate, gate_for
 from distill.comparison import read_student
 from distill.dataset import Dataset
 from distill.metrics import Estimate, Resampled, mean_differences, mean_estimates, resample
 from distill.provenance import provenance
+from export.divergence import mean_divergence
 from export.formats import FORMATS, Format
+from export.gates import Deviation, Gate, gate_for
 from export.image_set import network_pixels
 from export.reference import reference_session
 from runtimes.console import progress
@@ -59,6 +59,12 @@ class FileParity:
     divergence: float
     melanoma_sensitivity: float | None
     faults: tuple[str, ...] = ()
+
+    @property
+    def deviation(self) -> Deviation:
+        """What the gate looks at."""
+        difference = self.difference["balanced_accuracy"].value
+        return Deviation(self.probability, self.agreement, difference)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -175,7 +181,7 @@ def measure_parity(
 
     def row(key: str, file: str, gate: Gate | None) -> FileParity:
         found = _row(key, file, sessions[key], answers, measured, threshold, melanoma, classes)
-        faults = () if gate is None else gate.faults(found)
+        faults = () if gate is None else gate.faults(found.deviation)
         if broken := int((~_sound(answers[key])).sum()):
             faults = (f"{broken} images have an answer that is no probabilities", *faults)
         return FileParity(**{**vars(found), "faults": faults})

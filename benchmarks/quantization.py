@@ -12,24 +12,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.divergence import mean_divergence
 from distill.comparison import read_student
 from distill.dataset import Dataset
 from distill.provenance import provenance
-from distill.scores import weighted_scores
 from export.conversions import Conversions
+from export.divergence import mean_divergence
 from export.formats import Format
 from export.image_set import ImageSet, draw_at_random, network_pixels
 from export.noise import native_chatter
 from export.quantization.activation_ranges import measure_ranges
 from export.quantization.calibration_set import draw_calibration_set
+from export.quantization.float_choice import Choice
+from export.quantization.float_judge import balanced_accuracy, choose_float_layers
 from export.quantization.scale_stability import Stability, compare_scales
 from export.quantization.settings import DEFAULT, Quantization
 from export.reference import reference_session
 from export.verify import Comparison, compare
 from runtimes.console import progress
 from runtimes.metadata import embed_contract
-from runtimes.prediction import Prediction
 from runtimes.session import open_model
 
 _NONE = Quantization(False, False, False, "extremes")
@@ -102,6 +102,7 @@ class Report:
         preprocessing: of both, from the contract.
         trials: format by format, in the order they were given.
         stability: of the scales between this calibration set and a disjoint one.
+        choice: of the convolutions left in float, if the program made one.
     """
 
     architecture: str
@@ -110,6 +111,7 @@ class Report:
     preprocessing: dict[str, Any]
     trials: tuple[Trial, ...]
     stability: Stability
+    choice: Choice | None
 
     def best(self, form: str) -> Trial:
         """The trial of a format whose probabilities diverge least from torch's."""
@@ -130,6 +132,7 @@ class Report:
             "best": {form: self.best(form).name for form in formats},
             "default": vars(DEFAULT),
             "stability": self.stability.to_json(),
+            "choice": None if self.choice is None else self.choice.to_json(),
             "provenance": provenance(),
         }
 
@@ -143,6 +146,7 @@ def try_quantizations(
     validation_images: int = 512,
     seed: int = 0,
     trials: Mapping[str, Quantization] = TRIALS,
+    choose: bool = False,
 ) -> Report:
     """Exports the student once for every way and format, and compares the files with torch.
 
@@ -155,6 +159,7 @@ def try_quantizations(
         validation_images: drawn at random.
         seed: of the draws.
         trials: name to settings.
+        choose: whether to choose, on the first format, what stays in float, and try that too.
 
     Raises:
         InputError: too few images.
@@ -174,6 +179,13 @@ def try_quantizations(
     side = dict(zip(dataset.ids("validation"), dataset.labels("validation"), strict=True))
     target = np.array([side[image] for image in validation.ids])
     conversions = Conversions(classifier, contract, samples)
+    choice = None
+    if choose:
+        choice = choose_float_layers(
+            *(conversions, formats[0], classifier, contract, dataset), seed=seed
+        )
+        chosen = replace(DEFAULT, float_layers=choice.layers)
+        trials = {**trials, f"all, {len(choice.layers)} chosen layers in float": chosen}
     found: list[Trial] = []
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -196,7 +208,8 @@ def try_quantizations(
                             reference.probabilities.astype(np.float64),
                             answers.probabilities.astype(np.float64),
                         ),
-                        _balanced_accuracy(answers, target) - _balanced_accuracy(reference, target),
+                        balanced_accuracy(answers.probabilities, target)
+                        - balanced_accuracy(reference.probabilities, target),
                     )
                 )
     content = conversions.float_tflite()
@@ -210,9 +223,5 @@ def try_quantizations(
         dict(vars(recipe)),
         tuple(found),
         compare_scales(*ranges),
+        choice,
     )
-
-
-def _balanced_accuracy(answers: Prediction, target: np.ndarray) -> float:
-    every = np.ones((1, len(target)))
-    return float(weighted_scores(answers.probabilities, target, every).balanced_accuracy[0])

@@ -83,7 +83,7 @@ class Conversions:
         other = copy.copy(self)
         check_layers(self._classifier.trunk, quantization.float_layers)
         other._quantization = quantization
-        for name in ("_int8", "_equalized"):
+        for name in ("_int8", "equalized"):
             other.__dict__.pop(name, None)
         return other
 
@@ -126,7 +126,7 @@ class Conversions:
                 return onnx_export.halve_trunk(self._onnx_again(self._half))
             case "int8":
                 model = self._onnx_again(self._int8)
-                return onnx_export.quantize_static(model, self._calibration, *self._ranges)
+                return onnx_export.quantize_static(model, self.calibration, *self._ranges)
         raise _unknown(form)
 
     def _coreml(self, form: Format) -> Any:
@@ -134,12 +134,12 @@ class Conversions:
             case "fp16":
                 return self._package(self._half.channels_first(), form)
             case "int8-weights":
-                module = self._corrected(_COREML_INT8_WEIGHTS, self._equalized)
+                module = self._corrected(_COREML_INT8_WEIGHTS, self.equalized)
                 module = settle_depthwise(module, coreml_export.SMALLEST_QUANTIZED)
                 return coreml_export.quantize_weights(self._package(module.channels_first(), form))
             case "w8a8":
                 module = self._rounded(half).channels_first()
-                module = coreml_export.quantize_trunk(module, self._calibration, *self._ranges)
+                module = coreml_export.quantize_trunk(module, self.calibration, *self._ranges)
                 return self._package(module, form)
         raise _unknown(form)
 
@@ -155,7 +155,7 @@ class Conversions:
                 return tflite_export.half_weights(self._tflite_again(corrected))
             case "int8":
                 content = self._tflite_again(self._int8)
-                return tflite_export.quantize_static(content, self._calibration, *self._ranges)
+                return tflite_export.quantize_static(content, self.calibration, *self._ranges)
         raise _unknown(form)
 
     def _onnx_again(self, module: Deployable) -> ModelProto:
@@ -171,7 +171,7 @@ class Conversions:
         float_layers: Collection[str] = (),
     ) -> Deployable:
         count = _HALF_CORRECTION_IMAGES if module is None else _CORRECTION_IMAGES
-        images = self._calibration[:count]
+        images = self.calibration[:count]
         return correct_biases(module or self._lifted, images, rounding, float_layers)
 
     @cached_property
@@ -188,7 +188,7 @@ class Conversions:
 
     def _rounded(self, stored: Callable[[Tensor], Tensor]) -> Deployable:
         """The float network made ready for int8 in a file that keeps scales and biases so."""
-        how, module = self._quantization, self._equalized
+        how, module = self._quantization, self.equalized
         if how.correct_biases:
             weights = integer(stored, keep_sums=how.keep_depthwise_sums)
             rounding = Rounding(weights, stored, integer_activation)
@@ -210,17 +210,23 @@ class Conversions:
         return lift_silent_channels(self._deployable)
 
     @cached_property
-    def _equalized(self) -> Deployable:
+    def equalized(self) -> Deployable:
+        """The float network that int8 files start from."""
         if not self._quantization.equalize:
             return self._lifted
-        return equalize(self._lifted, self._calibration[:_EQUALIZATION_IMAGES])
+        return equalize(self._lifted, self.calibration[:_EQUALIZATION_IMAGES])
 
     @property
     def _ranges(self) -> tuple[str, tuple[str, ...]]:
         return self._quantization.estimator, self._quantization.float_layers
 
     @property
-    def _calibration(self) -> np.ndarray:
+    def calibration(self) -> np.ndarray:
+        """Calibration images, uint8 (M, S, S, 3).
+
+        Raises:
+            ValueError: there are none.
+        """
         if self._images is None:
             raise ValueError("a calibrated format was asked for without calibration images")
         return self._images

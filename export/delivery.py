@@ -16,6 +16,7 @@ from export.conversions import Conversions
 from export.formats import Format
 from export.image_set import ImageSet
 from export.manifest import Manifest
+from export.quantization.float_choice import Choice
 from export.verify import Verdict, verify_file
 from runtimes.atomic import replacing_file, replacing_folder
 from runtimes.contract import Contract
@@ -88,11 +89,13 @@ class Delivery:
         calibration: ImageSet | None,
         parity: ImageSet,
         golden: np.ndarray,
+        choice: Choice | None = None,
     ) -> None:
         self.answers: dict[str, Prediction] = {}
         self._out, self._conversions, self._verification = out, conversions, verification
         self._manifest, self._golden = manifest, golden
         self._calibration, self._parity = calibration, parity
+        self._choice = choice
 
     def deliver(self, form: Format) -> Row:
         """Writes, verifies and names one file; a failure is in the row, not raised."""
@@ -129,6 +132,8 @@ class Delivery:
         }
         if form.rounds_activations:
             entry["quantization"] = asdict(self._conversions.quantization)
+            if self._choice is not None:
+                entry["float_layers_choice"] = self._choice.to_json()
         calibration = self._calibration if form.calibrated else None
         entry = self._manifest.add(entry, calibration, self._parity)
         return Row(form, file, None, verdict, entry)

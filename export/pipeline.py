@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
 from export.image_set import ImageSet, draw_at_random, network_pixels
 from export.manifest import PARITY_FILE, Manifest, check_artifacts, formats_of
 from export.quantization.calibration_set import draw_calibration_set
+from export.quantization.float_judge import choose_float_layers
 from export.quantization.float_layers import check_layers
 from export.quantization.settings import DEFAULT, Quantization
 from export.reference import reference_session
@@ -46,12 +47,15 @@ class Settings:
         parity_images: images that every file is compared on, 64 or more.
         seed: of both draws.
         quantization: what the files with int8 activations are made by.
+        choose_float_layers: whether the convolutions left in float are chosen on validation images
+            instead, see `quantization.float_judge`.
     """
 
     calibration_images: int = 256
     parity_images: int = 256
     seed: int = 0
     quantization: Quantization = DEFAULT
+    choose_float_layers: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,10 +90,12 @@ def export_run(
         InputError: no finished run, its data set cannot be opened, or too few images.
     """
     classifier, contract = read_student(run)
-    if settings.quantization.float_layers and not any(form.rounds_activations for form in formats):
+    named = ", ".join(settings.quantization.float_layers)
+    asked = settings.choose_float_layers or named
+    if asked and not any(form.rounds_activations for form in formats):
         raise InputError(
-            f"{', '.join(settings.quantization.float_layers)} shall stay in float, but none of the "
-            "chosen formats has int8 activations. Add one of "
+            f"{named or 'what it takes'} shall stay in float, but none of the chosen formats has "
+            "int8 activations. Add one of "
             f"{', '.join(form.key for form in FORMATS if form.rounds_activations)}, or leave out "
             "--float-layers."
         )
@@ -133,14 +139,29 @@ def _export_into(
     }
     manifest = Manifest(out, contract, about)
     verification = Verification(contract, images, reference.predict(images), _weights(classifier))
+    conversions = Conversions(classifier, contract, samples, settings.quantization)
+    choice = None
+    if settings.choose_float_layers:
+        judged = _judged_format(formats)
+        choice = choose_float_layers(
+            *(conversions, judged, classifier, contract, dataset), seed=settings.seed
+        )
+        if not choice.passed:
+            warn(
+                f"{judged.key} passes its gate with no set of convolutions in float; the export "
+                f"goes on with what came closest, {len(choice.layers)} of them. See docs/int8.md."
+            )
+        chosen = replace(settings.quantization, float_layers=choice.layers)
+        conversions = conversions.with_quantization(chosen)
     delivery = Delivery(
         out,
-        Conversions(classifier, contract, samples, settings.quantization),
+        conversions,
         verification,
         manifest,
         calibration,
         parity,
         golden,
+        choice,
     )
     rows = []
     started = time.monotonic()
@@ -162,6 +183,13 @@ def _export_into(
             f"did not pass; {MANIFEST_FILE} does not list them. Remove them or export them again."
         )
     return Export(rows, parity_table)
+
+
+def _judged_format(formats: Sequence[Format]) -> Format:
+    """The format whose files decide for all: of those asked for, the one that runs fastest here."""
+    order = ("tflite", "onnx", "coreml")
+    rounded = [form for form in formats if form.rounds_activations]
+    return min(rounded, key=lambda form: order.index(form.family))
 
 
 def images_of(run: Path, contract: Contract, data: Path | None) -> Dataset:

@@ -8,6 +8,7 @@ examples:
   python -m benchmarks quantization runs/ssd_kd
   python -m benchmarks quantization runs/ssd_kd --only tflite:int8 --json results/quantization.json
   python -m benchmarks quantization runs/ssd_kd --float-layers 0.0 1.conv.0.0
+  python -m benchmarks quantization runs/ssd_kd --float-layers auto
   python -m benchmarks quantization models/NAME --data DATA --picture results/quantization.png
 """
 
@@ -39,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="LAYER",
-        help="also try the default with these convolutions in float",
+        help="also try the default with these convolutions in float; auto: with the least that "
+        "passes the gate",
     )
     add("--seed", type=seed, default=0, help="chooses all images")
     add("--json", type=path, metavar="FILE", help="also write the figures to this file")
@@ -55,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from export.noise import quiet_converters
     from export.pipeline import images_of
     from export.quantization.float_layers import check_layers
+    from export.quantization.settings import asks_for_choice
     from runtimes.atomic import check_output, write_json
     from runtimes.console import say
     from runtimes.errors import InputError
@@ -73,7 +76,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--images is {args.images}, expected 1 or more.")
     quiet_converters()
     student, contract = read_student(args.run_folder)
-    check_layers(student.trunk, args.float_layers)
+    auto = asks_for_choice(args.float_layers)
+    layers = () if auto else args.float_layers
+    check_layers(student.trunk, layers)
     found = try_quantizations(
         args.run_folder,
         images_of(args.run_folder, contract, args.data),
@@ -81,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
         calibration_images=args.calibration_images,
         validation_images=args.images,
         seed=args.seed,
-        trials=with_float_layers(args.float_layers),
+        trials=with_float_layers(layers),
+        choose=auto,
     )
     for form in formats:
         say(_trials(found, form.key))

@@ -5,6 +5,7 @@ examples:
   python -m export run runs/ssd_kd --out artifacts/ssd_kd --only tflite:int8 onnx
   python -m export run runs/ssd_kd --data DATA --calibration-images 512
   python -m export run runs/ssd_kd --only tflite:int8 --float-layers 0.0 1.conv.0.0
+  python -m export run runs/ssd_kd --float-layers auto
 
 exit code: 0 all asked files are delivered, 1 one is outside its tolerance or could not be
 converted, 2 bad input or a converter is not installed
@@ -46,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="LAYER",
-        help="convolutions left in float where activations are int8, as `sensitivity` names them",
+        help="convolutions left in float where activations are int8, as `sensitivity` names them; "
+        "auto: the least that passes the gate on validation images",
     )
     add("--json", action="store_true", help="print parity.json instead of the table")
 
@@ -61,14 +63,20 @@ def run(args: argparse.Namespace) -> int:
     from export.golden import GOLDEN_FILE
     from export.manifest import PARITY_FILE
     from export.pipeline import Settings, exit_code, export_run
-    from export.quantization.settings import Quantization
+    from export.quantization.settings import Quantization, asks_for_choice
     from runtimes.console import fail, say
     from runtimes.integrity import MANIFEST_FILE
     from runtimes.metadata import CONTRACT_FILE
 
     out = args.out or Path("artifacts") / args.run_folder.resolve().name
-    quantization = Quantization(float_layers=tuple(args.float_layers))
-    settings = Settings(args.calibration_images, args.parity_images, args.seed, quantization)
+    auto = asks_for_choice(args.float_layers)
+    settings = Settings(
+        args.calibration_images,
+        args.parity_images,
+        args.seed,
+        Quantization(float_layers=() if auto else tuple(args.float_layers)),
+        auto,
+    )
     done = export_run(args.run_folder, out, formats, args.data, settings)
     rows = done.rows
     if args.json:

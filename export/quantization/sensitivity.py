@@ -80,7 +80,7 @@ def measure_sensitivity(
         if hasattr(module, "inplace"):
             setattr(module, "inplace", False)  # noqa: B010
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
-    layers = _layers(trunk)
+    layers = stored_tensors(trunk)
 
     def logits(last_map: Tensor) -> Tensor:
         maps = F.conv2d(last_map, deployable.class_weight)
@@ -120,8 +120,15 @@ def decibels(exact: Tensor, rounded: Tensor) -> float:
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """A stored tensor: `first` computes it, `last` is the ReLU that is part of it, or `first`."""
+class StoredTensor:
+    """A value that a runtime stores.
+
+    Attributes:
+        name: of the layer, as in `LayerNoise`.
+        kind: likewise.
+        first: node of the trunk that computes it.
+        last: node whose value it is: the ReLU that is part of the layer, or `first`.
+    """
 
     name: str
     kind: str
@@ -129,7 +136,8 @@ class _Layer:
     last: str
 
 
-def _layers(trunk: fx.GraphModule) -> list[_Layer]:
+def stored_tensors(trunk: fx.GraphModule) -> list[StoredTensor]:
+    """Returns what a runtime stores of a traced trunk, in the order of the network."""
     found = []
     for node in trunk.graph.nodes:
         module = trunk.get_submodule(str(node.target)) if node.op == "call_module" else None
@@ -142,7 +150,7 @@ def _layers(trunk: fx.GraphModule) -> list[_Layer]:
         name = str(node.target) if module is not None else node.name
         kind = type(module).__name__ if module is not None else _function_name(node)
         last = users[0].name if fused else node.name
-        found.append(_Layer(name, kind, node.name, last))
+        found.append(StoredTensor(name, kind, node.name, last))
     return found
 
 
@@ -165,7 +173,7 @@ class _Rounded(fx.Interpreter):
         self,
         trunk: fx.GraphModule,
         rounding: Rounding,
-        layers: Sequence[_Layer],
+        layers: Sequence[StoredTensor],
         chosen: Collection[str],
     ) -> None:
         super().__init__(trunk)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
+from runtimes.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -32,3 +34,18 @@ class Quantization:
 
 
 DEFAULT = Quantization()
+CHOICE = "auto"  # in the place of layers' names: they are chosen on validation images
+
+
+def asks_for_choice(layers: Sequence[str]) -> bool:
+    """Whether layers given by name stand for a choice by the program.
+
+    Raises:
+        InputError: "auto" beside names.
+    """
+    if CHOICE in layers and len(layers) > 1:
+        raise InputError(
+            f"--float-layers names '{CHOICE}' and layers beside it; give '{CHOICE}' alone, or "
+            "names alone."
+        )
+    return CHOICE in layers

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-import benchmarks.gates as gates
+import export.gates as gates
 from benchmarks.commands import parity as command
 from benchmarks.parity import TORCH, FileParity, Parity, listed_files, measure_parity
 from distill.comparison import read_student
@@ -103,8 +103,8 @@ def test_each_limit_of_a_gate_holds(change: dict[str, object], fault: str) -> No
     even = {"balanced_accuracy": Estimate(0.003, -0.01, 0.01)}
     row = FileParity("x:y", "x", "", {}, even, 0.985, 1e-4, 0.0, None)
     gate = gates.Gate(probability=1e-4, agreement=0.985, balanced_accuracy=0.003)
-    assert gate.faults(row) == ()
-    assert gate.faults(replace(row, **change)) == (fault,)  # type: ignore[arg-type]
+    assert gate.faults(row.deviation) == ()
+    assert gate.faults(replace(row, **change).deviation) == (fault,)  # type: ignore[arg-type]
 
 
 def test_formats_have_the_gates_of_their_precision() -> None:

@@ -11,9 +11,9 @@ from scipy.stats import entropy
 
 import benchmarks.quantization as quantization
 from benchmarks.commands import quantization as command
-from benchmarks.divergence import mean_divergence
 from benchmarks.quantization import TRIALS, try_quantizations, with_float_layers
 from distill.dataset import open_dataset
+from export.divergence import mean_divergence
 from export.formats import select_formats
 from export.quantization.scale_stability import compare_scales
 from export.quantization.settings import DEFAULT, Quantization
@@ -99,9 +99,14 @@ def test_the_command_writes_figures_and_a_picture(
     monkeypatch.setattr(quantization, "TRIALS", {"all": DEFAULT})
     words = ["quantization", str(exported.run), "--only", "onnx:int8", "--images", "24"]
     words += ["--calibration-images", "16", "--json", str(tmp_path / "q.json")]
+    words += ["--float-layers", "auto"]
     assert run_program("benchmarks", "", VERB, [*words, "--picture", str(tmp_path / "q.png")]) == 0
     document = json.loads((tmp_path / "q.json").read_text())
-    assert document["best"] == {"onnx:int8": "all"}
+    count = len(document["choice"]["layers"])
+    names = ["all", f"all, {count} chosen layers in float"]
+    assert [trial["name"] for trial in document["trials"]] == names
+    assert document["trials"][1]["quantization"]["float_layers"] == document["choice"]["layers"]
+    assert document["best"]["onnx:int8"] in names
     assert document["calibration"]["side"] == "train"
     assert len(document["calibration"]["sha256"]) == 64
     assert document["preprocessing"]["size"] == 64

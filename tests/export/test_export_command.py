@@ -196,6 +196,25 @@ def test_convolutions_left_in_float_are_recorded(run: Path, tmp_path: Path) -> N
     assert "none of the chosen formats has int8 activations" in useless.stderr
 
 
+def test_a_choice_of_float_layers_is_made_on_written_files_and_recorded(
+    run: Path, tmp_path: Path
+) -> None:
+    words = ["export", "run", str(run), "--out", str(tmp_path / "out"), "--parity-images", "64"]
+    words += ["--calibration-images", "32", "--only", "tflite:int8", "--float-layers"]
+    done = _program(*words, "auto")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (entry,) = json.loads((tmp_path / "out" / "manifest.json").read_text())["files"]
+    choice = entry["float_layers_choice"]
+    assert choice["trials"][0]["layers"] == []
+    assert entry["quantization"]["float_layers"] == choice["layers"]
+    chosen = next(trial for trial in choice["trials"] if trial["layers"] == choice["layers"])
+    assert choice["passed"] == (not chosen["faults"])
+    assert "tflite:int8 with nothing in float:" in done.stderr
+    mixed = _program(*words, "auto", "0.0")
+    assert mixed.returncode == 2
+    assert "'auto' and layers beside it" in mixed.stderr
+
+
 def test_a_second_export_into_a_folder_waits_for_nobody(run: Path, artifacts: Path) -> None:
     before = (artifacts / "manifest.json").read_bytes()
     words = ["export", "run", str(run), "--out", str(artifacts), "--only", "onnx:fp32"]

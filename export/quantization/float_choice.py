@@ -1,0 +1,184 @@
+"""Automatic mixed precision: the least that has to stay in float for a file to pass its gate.
+
+A value is exact only where what computes it and what reads it are both in float, so convolutions
+join in groups, one for each value that a runtime stores. The group that takes most noise off the
+logits for its multiply-accumulates comes first. How many groups it takes is decided on written
+files and validation images, not on the estimate; then those are put back that the file can do
+without.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+
+from export.quantization.float_layers import exact_nodes, in_float, trunk_steps
+from export.quantization.sensitivity import LayerNoise, stored_tensors
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A written file with some convolutions in float, beside torch.
+
+    Attributes:
+        layers: convolutions in float.
+        agreement: share of images with torch's first diagnosis.
+        balanced_accuracy: the file's minus torch's, as a share of 1.
+        divergence: mean KL(torch ‖ file) in nats.
+        faults: what is outside of the gate; empty where it passes.
+    """
+
+    layers: tuple[str, ...]
+    agreement: float
+    balanced_accuracy: float | None
+    divergence: float
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What stays in float, and how that was found.
+
+    Attributes:
+        layers: convolutions in float, in the order of the network.
+        passed: whether a file with these passes the gate.
+        multiply_accumulates: share of the trunk's that they compute.
+        trials: in the order they were made.
+    """
+
+    layers: tuple[str, ...]
+    passed: bool
+    multiply_accumulates: float
+    trials: tuple[Trial, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**vars(self), "trials": [vars(trial) for trial in self.trials]}
+
+
+def multiply_accumulates(trunk: fx.GraphModule, pixels: Tensor) -> dict[str, int]:
+    """Returns the multiply-accumulates of each convolution for one image.
+
+    Args:
+        trunk: traced.
+        pixels: (1, 3, S, S).
+    """
+    ShapeProp(trunk).propagate(pixels)
+    found: dict[str, int] = {}
+    for node in trunk.graph.nodes:
+        module = trunk.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if isinstance(module, nn.Conv2d):
+            values = math.prod(node.meta["tensor_meta"].shape)
+            each = module.weight[0].numel()
+            found[str(node.target)] = found.get(str(node.target), 0) + values * each
+    return found
+
+
+def growing_sets(
+    trunk: fx.GraphModule, noise: Sequence[LayerNoise], cost: Mapping[str, int]
+) -> list[tuple[str, ...]]:
+    """Returns sets of convolutions to leave in float, from none to all that brings something.
+
+    Each holds the one before it and the group that then takes most noise power off the logits per
+    multiply-accumulate.
+
+    Args:
+        trunk: traced.
+        noise: of each layer alone.
+        cost: multiply-accumulates of each convolution.
+    """
+    steps, order = trunk_steps(trunk), list(cost)
+    power = {layer.name: 10 ** (-layer.logits / 10) for layer in noise}
+    stored = stored_tensors(trunk)
+    groups = [group for tensor in stored if (group := _group(trunk, tensor.first, tensor.last))]
+
+    def removed(layers: frozenset[str]) -> float:
+        exact = exact_nodes(trunk, in_float(steps, layers))
+        return sum(power.get(tensor.name, 0.0) for tensor in stored if tensor.last in exact)
+
+    sets: list[tuple[str, ...]] = [()]
+    chosen, gone = frozenset[str](), 0.0
+    while left := [group for group in groups if not group <= chosen]:
+        gains = {group: removed(chosen | group) - gone for group in left}
+        group = max(left, key=lambda each: gains[each] / sum(cost[name] for name in each - chosen))
+        if gains[group] <= 0:
+            break
+        chosen, gone = chosen | group, gone + gains[group]
+        sets.append(tuple(name for name in order if name in chosen))
+    return sets
+
+
+def choose(
+    sets: Sequence[tuple[str, ...]],
+    measure: Callable[[tuple[str, ...]], Trial],
+    cost: Mapping[str, int],
+) -> Choice:
+    """Finds the smallest of growing sets with which a file passes, and takes back what it can.
+
+    The step doubles until a file passes and is then halved, so that n sets need about 2·log₂ n
+    files. Last, every group that came in is put back alone, the latest but one first, and stays
+    there if the file still passes.
+
+    Args:
+        sets: from `growing_sets`; the first is empty.
+        measure: writes and judges a file.
+        cost: multiply-accumulates of each convolution.
+    """
+    trials: dict[tuple[str, ...], Trial] = {}
+
+    def passes(layers: tuple[str, ...]) -> bool:
+        if layers not in trials:
+            trials[layers] = measure(layers)
+        return not trials[layers].faults
+
+    def choice(layers: tuple[str, ...], passed: bool) -> Choice:
+        share = sum(cost[name] for name in layers) / sum(cost.values())
+        return Choice(layers, passed, share, tuple(trials.values()))
+
+    low, high = -1, 0
+    while not passes(sets[high]):
+        if high == len(sets) - 1:
+            best = min(trials.values(), key=lambda trial: trial.divergence)
+            return choice(best.layers, passed=False)
+        low, high = high, min(max(1, 2 * high), len(sets) - 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if passes(sets[middle]):
+            high = middle
+        else:
+            low = middle
+    layers = sets[high]
+    for number in range(high - 1, 0, -1):
+        group = set(sets[number]) - set(sets[number - 1])
+        fewer = tuple(name for name in layers if name not in group)
+        if passes(fewer):
+            layers = fewer
+    return choice(layers, passed=True)
+
+
+def _group(trunk: fx.GraphModule, first: str, last: str) -> frozenset[str]:
+    """The convolutions that have to be in float for a stored value to be exact."""
+    nodes = {node.name: node for node in trunk.graph.nodes}
+    names = _computing(trunk, nodes[first])
+    for reader in nodes[last].users:
+        names |= _computing(trunk, reader)
+    return names
+
+
+def _computing(trunk: fx.GraphModule, node: fx.Node) -> frozenset[str]:
+    """The convolution at a node, or those whose outputs reach it through weightless operations."""
+    if node.op in ("placeholder", "get_attr", "output"):
+        return frozenset()
+    if node.op == "call_module":
+        module = trunk.get_submodule(str(node.target))
+        if isinstance(module, nn.Conv2d):
+            return frozenset({str(node.target)})
+    names = frozenset[str]()
+    for each in node.all_input_nodes:
+        names |= _computing(trunk, each)
+    return names

@@ -1,0 +1,122 @@
+"""Automatic mixed precision: groups that make a value exact, the least of them that passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import fx
+
+from distill.models import Classifier
+from export.deployable import Deployable
+from export.quantization.float_choice import (
+    Trial,
+    choose,
+    growing_sets,
+    multiply_accumulates,
+)
+from export.quantization.float_layers import exact_nodes, in_float, trunk_steps
+from export.quantization.precisions import ROUNDINGS
+from export.quantization.sensitivity import LayerNoise, measure_sensitivity, stored_tensors
+
+SETS = [tuple("abcdefgh"[:count]) for count in range(9)]
+COST = dict.fromkeys("abcdefgh", 10)
+
+
+@pytest.fixture
+def trunk(classifier: Classifier) -> fx.GraphModule:
+    return fx.symbolic_trace(Deployable(classifier, 1.0).trunk)
+
+
+def _passing(enough: Callable[[frozenset[str]], bool]) -> Callable[[tuple[str, ...]], Trial]:
+    """A gate that asks for some layers, whatever the others are."""
+
+    def measure(layers: tuple[str, ...]) -> Trial:
+        faults = () if enough(frozenset(layers)) else ("too far",)
+        return Trial(layers, 0.9, 0.0, 1 / (1 + len(layers)), faults)
+
+    return measure
+
+
+def test_multiply_accumulates_are_those_of_one_image(trunk: fx.GraphModule) -> None:
+    found = multiply_accumulates(trunk, torch.zeros(1, 3, 32, 32))
+    assert found == {
+        "stem.0": 16 * 16 * 8 * 3 * 9,
+        "depthwise.0": 16 * 16 * 8 * 9,
+        "project.0": 16 * 16 * 8 * 8,
+        "last.0": 8 * 8 * 24 * 8 * 9,
+    }
+
+
+def test_the_first_group_is_what_makes_the_noisiest_value_exact(trunk: fx.GraphModule) -> None:
+    cost = multiply_accumulates(trunk, torch.zeros(1, 3, 32, 32))
+    names = [tensor.name for tensor in stored_tensors(trunk)]
+    noise = [
+        LayerNoise(name, "", 40.0, 10 if name == "depthwise.0" else 60.0, 40.0) for name in names
+    ]
+    sets = growing_sets(trunk, noise, cost)
+    assert sets[:2] == [(), ("depthwise.0", "project.0")]
+    assert sets[-1] == tuple(cost)
+    assert all(set(small) < set(large) for small, large in pairwise(sets))
+
+
+def test_every_set_makes_more_values_exact(trunk: fx.GraphModule) -> None:
+    deployable, steps = trunk, trunk_steps(trunk)
+    noise = [LayerNoise(tensor.name, "", 30.0, 30.0, 30.0) for tensor in stored_tensors(trunk)]
+    sets = growing_sets(deployable, noise, multiply_accumulates(trunk, torch.zeros(1, 3, 32, 32)))
+    exact = [len(exact_nodes(trunk, in_float(steps, layers))) for layers in sets]
+    assert exact == sorted(set(exact))
+
+
+def test_layers_without_noise_are_not_left_in_float(trunk: fx.GraphModule) -> None:
+    noise = [LayerNoise(each.name, "", np.inf, np.inf, np.inf) for each in stored_tensors(trunk)]
+    cost = multiply_accumulates(trunk, torch.zeros(1, 3, 32, 32))
+    assert growing_sets(trunk, noise, cost) == [()]
+
+
+def test_nothing_stays_in_float_where_all_int8_passes() -> None:
+    found = choose(SETS, _passing(lambda layers: True), COST)
+    assert (found.layers, found.passed, found.multiply_accumulates) == ((), True, 0.0)
+    assert len(found.trials) == 1
+
+
+@pytest.mark.parametrize("needed", SETS[1:])
+def test_the_smallest_set_that_passes_is_found(needed: tuple[str, ...]) -> None:
+    found = choose(SETS, _passing(lambda layers: layers >= set(needed)), COST)
+    assert (found.layers, found.passed) == (needed, True)
+    assert found.multiply_accumulates == pytest.approx(len(needed) / 8)
+
+
+def test_a_group_that_the_file_can_do_without_is_put_back() -> None:
+    found = choose(SETS, _passing(lambda layers: layers >= {"b", "e"}), COST)
+    assert found.layers == ("b", "e")
+
+
+def test_the_least_divergence_is_told_where_no_set_passes() -> None:
+    found = choose(SETS, _passing(lambda layers: False), COST)
+    assert (found.layers, found.passed) == (SETS[-1], False)
+
+
+def test_no_set_is_measured_twice() -> None:
+    measured = []
+
+    def measure(layers: tuple[str, ...]) -> Trial:
+        measured.append(layers)
+        return _passing(lambda some: some >= {"c", "f"})(layers)
+
+    found = choose(SETS, measure, COST)
+    assert len(measured) == len(set(measured)) == len(found.trials)
+
+
+def test_measured_noise_leads_to_an_exact_first_value(
+    classifier: Classifier, images: np.ndarray
+) -> None:
+    deployable = Deployable(classifier, 1.0)
+    trunk = fx.symbolic_trace(deployable.trunk)
+    noise = measure_sensitivity(deployable, images, ROUNDINGS["int8"])
+    cost = multiply_accumulates(trunk, torch.zeros(1, 3, 32, 32))
+    first = growing_sets(trunk, noise.layers, cost)[1]
+    assert exact_nodes(trunk, in_float(trunk_steps(trunk), first))
