@@ -46,7 +46,7 @@ TRAIN := $(VENV)/.train
 EXPORT := $(VENV)/.export
 DEV := $(VENV)/.dev
 
-.PHONY: help setup sample distill export tables test test-all lint doctor bench-training clean
+.PHONY: help setup sample distill export benchmark tables test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -69,6 +69,11 @@ export: $(EXPORT) ## write the phone files of the trained student, or of the rel
 	then run=$(call quoted,$(RUN)) out=$(call quoted,$(OUT)); \
 	else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; echo $(call quoted,$(RUN) holds no student; exporting the released one$(comma) $(RELEASED)); fi; \
 	$(BIN)/python -m export run "$$run" --out "$$out" $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(ONLY),--only $(foreach format,$(ONLY),$(call quoted,$(format))))
+
+benchmark: $(EXPORT) ## time the exported files beside each other, quick (RUN, OUT)
+	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
+	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
+	$(BIN)/python -m benchmarks latency "$$out" --quick
 
 tables: $(TRAIN) | $(if $(DATA),,$(SAMPLE)/labels.csv) ## train and measure the rows of the paper's tables (DATA, TABLES, PAIR, WEIGHTS, TIME)
 	$(BIN)/python -m distill tables --data $(call quoted,$(SOURCE)) --budget $(call quoted,$(TABLES)) $(if $(PAIR),--pair $(call quoted,$(PAIR))) \

@@ -19,6 +19,8 @@ _VERBS = (
         "benchmarks.commands.quantization",
     ),
     Verb("export", "time and peak memory of an export", "benchmarks.commands.export"),
+    Verb("latency", "model files timed beside each other", "benchmarks.commands.latency"),
+    Verb("operators", "time of each operator of a model file", "benchmarks.commands.operators"),
     Verb("budget", "how long a student trains here under a budget", "benchmarks.commands.budget"),
 )
 

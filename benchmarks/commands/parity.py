@@ -40,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the table and, with --gate, what is outside."""
-    from benchmarks.parity import listed_files, measure_parity
+    from benchmarks.artifacts import listed_files
+    from benchmarks.parity import measure_parity
     from distill.dataset import open_dataset
     from export.formats import select_formats
     from runtimes.atomic import check_output, write_json

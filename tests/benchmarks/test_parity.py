@@ -12,8 +12,9 @@ import pytest
 from scipy.stats import entropy
 
 import export.gates as gates
+from benchmarks.artifacts import listed_files
 from benchmarks.commands import parity as command
-from benchmarks.parity import TORCH, FileParity, Parity, listed_files, measure_parity
+from benchmarks.parity import TORCH, FileParity, Parity, measure_parity
 from distill.comparison import read_student
 from distill.dataset import open_dataset
 from distill.metrics import Estimate
