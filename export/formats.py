@@ -114,7 +114,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("tflite", "fp32", ".tflite", False, _LITERT, "the reference, batch 1", _EXACT, 4),
     Format("tflite", "fp16", ".tflite", True, _LITERT, "half the size, for GPUs", _HALF, 2),
-    Format("tflite", "int8", ".tflite", True, _LITERT, "static, per channel, float head", _INT8, 1),
+    Format("tflite", "int8", ".tflite", True, _LITERT, "uint8 pixels in, float head", _INT8, 1),
 )
 
 

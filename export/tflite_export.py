@@ -15,6 +15,7 @@ from export.quantization.float_layers import Step, in_float
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR
 from export.tflite_names import TRUNK_SCOPE, name_tensors, operations
 from export.tflite_parameters import with_parameters
+from export.tflite_pixels import take_bytes
 from runtimes.contract import INPUT_NAME
 
 
@@ -75,7 +76,9 @@ def quantize_static(
     estimator: str = DEFAULT_ESTIMATOR,
     float_layers: Collection[str] = (),
 ) -> bytes:
-    """Quantizes the trunk to int8, per output channel for weights; borders and head stay float32.
+    """Quantizes the trunk to int8, per output channel for weights; the head stays float32.
+
+    Pixels go in as bytes, see `tflite_pixels`; the outputs are float32.
 
     Args:
         content: a float model from `convert`.
@@ -85,7 +88,7 @@ def quantize_static(
     """
     ranges = measure_ranges(content, images, torch.get_num_threads(), estimator)
     kept = in_float(_steps(content), float_layers)
-    return _quantize(content, "min_max_uniform_quantize", _INT8, ranges, kept)
+    return take_bytes(_quantize(content, "min_max_uniform_quantize", _INT8, ranges, kept))
 
 
 def _steps(content: bytes) -> list[Step]:

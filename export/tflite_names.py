@@ -13,7 +13,7 @@ from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 
 TRUNK_SCOPE = "trunk/"
 INPUT_SCOPE = "input/"
-_HEAD_WEIGHT = "class_weight"
+HEAD_MODULE = "class_weight"
 
 
 def name_tensors(content: bytes, parameters: Mapping[str, np.ndarray]) -> bytes:
@@ -97,7 +97,7 @@ def _border_names(signature: Any) -> dict[int, str]:
 
 
 def _next_scope(scope: str, module: str | None) -> str:
-    if module == _HEAD_WEIGHT:
+    if module == HEAD_MODULE:
         return "head/"
     return TRUNK_SCOPE if scope == INPUT_SCOPE else scope
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from export.formats import Format, Tolerance
+from export.tflite_shape import shape_findings
 from runtimes.contract import Contract
 from runtimes.hashes import size_of
 from runtimes.prediction import Prediction
@@ -68,7 +69,7 @@ def verify_file(
     parameters: int,
     threads: int = 1,
 ) -> Verdict:
-    """Opens a file and compares its answers with torch's.
+    """Opens a file, compares its answers with torch's, and looks at an int8 .tflite's operators.
 
     Args:
         path: the written file.
@@ -92,6 +93,8 @@ def verify_file(
             f"{size / 1e6:.2f} MB, allowed {largest / 1e6:.2f} MB for {parameters / 1e6:.2f} M "
             f"parameters of {form.weight_bytes} bytes: its weights are not {form.precision}"
         )
+    if form.family == "tflite" and form.rounds_activations:
+        faults += [str(each) for each in shape_findings(path.read_bytes()) if each.avoidable]
     if session.contract != contract:
         faults.append("the contract read back from the file is another one")
     return Verdict(comparison, tuple(faults), session.backend)

@@ -46,14 +46,13 @@ def write_tflite_text(path: Path, key: str, text: str) -> None:
     """Puts the metadata entry `key` into the file, in one step; other entries stay.
 
     Weights that stand behind the flatbuffer (ai-edge-quantizer writes them there) are taken into
-    it, and what no tensor or entry refers to is left out.
+    it, and what no tensor or entry refers to is left out. Equal lists of numbers are written once:
+    the zero points of an int8 model with a scale per channel, all of them 0, are a tenth of it.
 
     Raises:
         InputError: not a .tflite, or the file cannot be written.
         MissingDependencyError: the flatbuffer schema is not installed.
     """
-    import flatbuffers
-
     content = read_model_file(path)
     schema = _schema()
     try:
@@ -64,7 +63,7 @@ def write_tflite_text(path: Path, key: str, text: str) -> None:
             for i, buffer in enumerate(tables.buffers)
         ]
         _set_entry(tables, schema, key, np.frombuffer(text.encode(), np.uint8))
-        builder = flatbuffers.Builder(len(content) + len(text) + 1024)
+        builder = _sharing_builder(len(content) + len(text) + 1024)
         builder.Finish(tables.Pack(builder), file_identifier=_IDENTIFIER)
     except InputError:
         raise
@@ -127,6 +126,29 @@ def _aligned(schema: Any, buffer: Any) -> Any:
             return schema.BufferEnd(builder)
 
     return AlignedBuffer(data=buffer.data, offset=buffer.offset, size=buffer.size)
+
+
+def _sharing_builder(size: int) -> Any:
+    """Returns a builder of flatbuffers to which equal vectors of numbers are one vector.
+
+    Vectors are found by their offset, so that any reader of the format reads them.
+    """
+    import flatbuffers
+
+    class SharingBuilder(flatbuffers.Builder):
+        """Remembers where each vector of numbers stands."""
+
+        def __init__(self, size: int) -> None:
+            super().__init__(size)
+            self._written: dict[tuple[str, bytes], int] = {}
+
+        def CreateNumpyVector(self, x: np.ndarray) -> int:
+            key = x.dtype.str, x.tobytes()
+            if key not in self._written:
+                self._written[key] = super().CreateNumpyVector(x)
+            return self._written[key]
+
+    return SharingBuilder(size)
 
 
 def _model(path: Path, content: bytes, schema: Any) -> Any:

@@ -58,7 +58,8 @@ def _interpreter(content: bytes) -> Any:
 
 def _answers(content: bytes, images: np.ndarray) -> dict[str, np.ndarray]:
     run = _interpreter(content).get_signature_runner()
-    found = [run(image=image[None].astype(np.float32)) for image in images]
+    kind = run.get_input_details()["image"]["dtype"]
+    found = [run(image=image[None].astype(kind)) for image in images]
     return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
 
 
@@ -84,15 +85,15 @@ def test_no_transpose_and_tensors_named_after_modules(content: bytes) -> None:
     assert {name.split("/")[0] for name in names} <= scopes
 
 
-def test_int8_keeps_borders_and_head_in_float_and_has_two_changes_of_type(
+def test_int8_takes_bytes_keeps_the_head_in_float_and_has_two_changes_of_type(
     integer_content: bytes,
 ) -> None:
     graph = operations(integer_content)
     kinds = Counter(operation.kind for operation in graph)
     assert kinds["QUANTIZE"] == kinds["DEQUANTIZE"] == 1
     interpreter = _interpreter(integer_content)
-    borders = (*interpreter.get_input_details(), *interpreter.get_output_details())
-    assert {tensor["dtype"] for tensor in borders} == {np.float32}
+    assert [tensor["dtype"] for tensor in interpreter.get_input_details()] == [np.uint8]
+    assert {tensor["dtype"] for tensor in interpreter.get_output_details()} == {np.float32}
     types = {tensor["name"]: tensor["dtype"] for tensor in interpreter.get_tensor_details()}
     assert types["trunk/stem.0/weight"] == types["trunk/last.0"] == np.int8
     assert types["class_weight/weight"] == np.float32

@@ -177,6 +177,18 @@ def test_embedding_leaves_the_answers_of_a_foreign_model_as_they_were(
     assert np.allclose((after.astype(np.float32) + 128) / 256, before.probabilities[:1])
 
 
+def test_equal_zero_points_are_written_once_and_read_as_before(
+    shared: Path, copy_of: Callable[[Path], Path]
+) -> None:
+    path = copy_of(shared / "reference_models" / "mlperftiny_vww_96_int8.tflite")
+    before, size = _quantization(path), path.stat().st_size
+    zero_points = sum(8 * len(each["zero_points"]) for each in before.values())
+    assert zero_points > 40_000
+    embed_contract(path, make_contract(96, 2))
+    assert _quantization(path) == before
+    assert path.stat().st_size < size - 0.7 * zero_points
+
+
 @pytest.mark.parametrize("name", ["weights.safetensors", "model.pt", "model.mlmodel"])
 def test_other_kinds_of_file_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
@@ -187,3 +199,16 @@ def test_other_kinds_of_file_are_refused(tmp_path: Path, name: str) -> None:
 def _bytes(path: Path) -> dict[str, bytes]:
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     return {file.name: file.read_bytes() for file in files}
+
+
+def _quantization(path: Path) -> dict[str, dict[str, list[float]]]:
+    """Scales and zero points of every tensor as the interpreter sees them."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    details = Interpreter(str(path)).get_tensor_details()
+    found = {tensor["name"]: tensor["quantization_parameters"] for tensor in details}
+    return {
+        name: {key: each[key].tolist() for key in ("scales", "zero_points")}
+        for name, each in found.items()
+        if name
+    }
