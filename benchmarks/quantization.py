@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from distill.checkpoint import STUDENT_FILE
 from distill.comparison import read_student
 from distill.dataset import Dataset
 from distill.provenance import provenance
 from export.conversions import Conversions
 from export.divergence import mean_divergence
+from export.finite import check_weights
 from export.formats import Format
-from export.image_set import ImageSet, draw_at_random, network_pixels
+from export.image_set import ImageSet, draw_at_random, network_pixels, with_content
 from export.noise import native_chatter
 from export.quantization.activation_ranges import measure_ranges
-from export.quantization.calibration_set import draw_calibration_set
+from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
 from export.quantization.float_choice import Choice
 from export.quantization.float_judge import balanced_accuracy, choose_float_layers
 from export.quantization.scale_stability import Stability, compare_scales
@@ -165,6 +167,7 @@ def try_quantizations(
         InputError: too few images.
     """
     classifier, contract = read_student(run)
+    check_weights(classifier, run / STUDENT_FILE)
     recipe = contract.preprocessing
     validation = draw_at_random(dataset, "validation", validation_images, seed)
     apart = frozenset(validation.ids)
@@ -172,9 +175,10 @@ def try_quantizations(
     other = draw_calibration_set(
         dataset, calibration_images, seed + 1, apart | frozenset(calibration.ids)
     )
-    samples, others, pixels = (
-        network_pixels(dataset, images.ids, recipe) for images in (calibration, other, validation)
-    )
+    calibration, samples = read_calibration_set(dataset, calibration, recipe)
+    _, others = read_calibration_set(dataset, other, recipe)
+    pixels = network_pixels(dataset, validation.ids, recipe)
+    validation = with_content(validation, pixels, recipe)
     reference = reference_session(classifier, contract).predict(pixels)
     side = dict(zip(dataset.ids("validation"), dataset.labels("validation"), strict=True))
     target = np.array([side[image] for image in validation.ids])

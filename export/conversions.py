@@ -30,6 +30,7 @@ from export.quantization.bias_correction import (
 )
 from export.quantization.depthwise_rounding import settle_depthwise
 from export.quantization.equalization import equalize
+from export.quantization.float_fallback import left_in_float
 from export.quantization.float_layers import check_layers
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.settings import DEFAULT, Quantization
@@ -101,6 +102,12 @@ class Conversions:
         """Writes one file, without its contract, and returns how often each operator is in it."""
         with native_chatter():
             return self._write(form, path)
+
+    def left_in_float(self, form: Format, path: Path) -> tuple[str, ...]:
+        """Names what a written int8 file computes in float unasked, see `float_fallback`."""
+        layers = [name for name, _ in self._classifier.trunk.named_modules()]
+        asked = self._quantization.float_layers if form.rounds_activations else ()
+        return left_in_float(path, form, layers, asked)
 
     def _write(self, form: Format, path: Path) -> dict[str, int]:
         match form.family:

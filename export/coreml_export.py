@@ -15,7 +15,12 @@ from torch import fx, nn
 
 from export.deployable import Deployable
 from export.quantization.float_layers import in_float, trunk_steps
-from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS, RangeEstimator
+from export.quantization.range_estimators import (
+    DEFAULT_ESTIMATOR,
+    ESTIMATORS,
+    RangeEstimator,
+    usable_range,
+)
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 from runtimes.coremltools_import import import_coremltools
 from runtimes.json_files import read_json
@@ -200,7 +205,7 @@ def _observe(trunk: nn.Module, images: np.ndarray, estimator: str) -> None:
     for hook in hooks:
         hook.remove()
     for module, activation in seen.items():
-        observer, (low, high) = module.activation_post_process, activation.range()
+        observer, (low, high) = module.activation_post_process, usable_range(activation)
         observer.min_val.fill_(low)
         observer.max_val.fill_(high)
         if low >= 0:  # behind a ReLU in float coremltools would spend half the steps below zero

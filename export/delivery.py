@@ -17,8 +17,10 @@ from export.formats import Format
 from export.image_set import ImageSet
 from export.manifest import Manifest
 from export.quantization.float_choice import Choice
+from export.quantization.float_fallback import summary
 from export.verify import Verdict, verify_file
 from runtimes.atomic import replacing_file, replacing_folder
+from runtimes.console import note, warn
 from runtimes.contract import Contract
 from runtimes.errors import DermportError, GateError, MissingDependencyError
 from runtimes.hashes import sha256_of, size_of
@@ -105,7 +107,10 @@ class Delivery:
         try:
             form.require_packages()
             with _replacing(self._out / file) as temporary:
-                operators = self._convert(form, temporary)
+                operators, in_float = self._convert(form, temporary)
+                if in_float:
+                    tell = warn if form.rounds_activations else note
+                    tell(f"{file}: left in float: {summary(in_float)}; the manifest lists them.")
                 converted = time.monotonic()
                 verdict = self._verification.check(form, temporary)
                 self.answers[form.key] = open_model(temporary).predict(self._golden)
@@ -122,6 +127,7 @@ class Delivery:
             "runs_on": form.runs_on,
             "note": form.note,
             "operators": operators,
+            "left_in_float": list(in_float),
             "parity": verdict.comparison.to_json(),
             "tolerance": vars(form.tolerance),
             "verified_with": verdict.backend,
@@ -138,11 +144,12 @@ class Delivery:
         entry = self._manifest.add(entry, calibration, self._parity)
         return Row(form, file, None, verdict, entry)
 
-    def _convert(self, form: Format, path: Path) -> dict[str, int]:
+    def _convert(self, form: Format, path: Path) -> tuple[dict[str, int], tuple[str, ...]]:
         try:
             operators = self._conversions.write(form, path)
+            in_float = self._conversions.left_in_float(form, path)
             embed_contract(path, self._verification.contract)
-        except MissingDependencyError:
+        except DermportError:
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _NO_PLACE:
@@ -153,7 +160,7 @@ class Delivery:
                 "Run again with --debug for where, and check its version with "
                 "`python -m distill doctor`."
             ) from error
-        return operators
+        return operators, in_float
 
 
 class ConversionError(GateError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Content:
+    """What a network is given of the images, and which of them have little to say.
+
+    Attributes:
+        preprocessing: how the pixels were made.
+        pixels_sha256: of the network's input, uint8 (M, S, S, 3) in C order.
+        plain: identifiers of images that are one colour all over.
+        repeated: identifiers of images whose pixels are those of an earlier one.
+    """
+
+    preprocessing: Preprocessing
+    pixels_sha256: str
+    plain: tuple[str, ...]
+    repeated: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ImageSet:
     """Which images were taken, in the order in which they are used.
 
@@ -24,26 +41,39 @@ class ImageSet:
         seed: of the draw.
         ids: identifiers of the images.
         counts: class code → number of images.
+        lesions: how many different lesions they show.
+        content: what their pixels are; None until they are read.
     """
 
     side: str
     seed: int
     ids: tuple[str, ...]
     counts: dict[str, int]
+    lesions: int
+    content: Content | None = None
+
+    @property
+    def missing_classes(self) -> tuple[str, ...]:
+        """Codes of the classes without an image."""
+        return tuple(code for code, count in self.counts.items() if not count)
 
     @property
     def sha256(self) -> str:
-        """The hash of the identifiers, one a line."""
-        return hashlib.sha256("".join(f"{image}\n" for image in self.ids).encode()).hexdigest()
+        """The hash of the identifiers, one a line, and of `pixels_sha256` on one more if known."""
+        lines = [*self.ids, *([self.content.pixels_sha256] if self.content else [])]
+        return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Returns what the manifest records."""
         return {
             "side": self.side,
             "images": len(self.ids),
+            "lesions": self.lesions,
             "classes": self.counts,
+            "missing_classes": list(self.missing_classes),
             "seed": self.seed,
             "sha256": self.sha256,
+            **(asdict(self.content) if self.content else {}),
             "ids": list(self.ids),
         }
 
@@ -57,7 +87,7 @@ def draw_balanced(
     a class every lesion gives one image before any gives a second. Images in `apart` stay out.
     """
     labels, groups = dataset.labels(side), dataset.groups(side)
-    free = np.array([image not in apart for image in dataset.ids(side)])
+    free = np.array([image not in apart for image in dataset.ids(side)], dtype=bool)
     generator = np.random.default_rng([seed, len(labels)])
     queues = [
         _one_of_each_first(generator.permutation(np.flatnonzero((labels == label) & free)), groups)
@@ -96,14 +126,31 @@ def network_pixels(
     return result
 
 
+def with_content(images: ImageSet, pixels: np.ndarray, preprocessing: Preprocessing) -> ImageSet:
+    """Returns the set with what `network_pixels` made of it written down."""
+    seen: set[bytes] = set()
+    plain, repeated = [], []
+    for image, values in zip(images.ids, pixels, strict=True):
+        if (values == values[0, 0]).all():
+            plain.append(image)
+        digest = hashlib.sha256(values.tobytes()).digest()
+        if digest in seen:
+            repeated.append(image)
+        seen.add(digest)
+    checksum = hashlib.sha256(pixels.tobytes()).hexdigest()
+    content = Content(preprocessing, checksum, tuple(plain), tuple(repeated))
+    return replace(images, content=content)
+
+
 def _image_set(dataset: Dataset, side: str, seed: int, rows: np.ndarray) -> ImageSet:
-    ids, labels = dataset.ids(side), dataset.labels(side)
+    ids, labels, groups = dataset.ids(side), dataset.labels(side), dataset.groups(side)
     counts = np.bincount(labels[rows], minlength=len(dataset.index.classes))
     return ImageSet(
         side=side,
         seed=seed,
         ids=tuple(ids[row] for row in rows),
         counts=dict(zip(dataset.index.classes, (int(count) for count in counts), strict=True)),
+        lesions=len({groups[row] for row in rows}),
     )
 
 

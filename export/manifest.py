@@ -19,7 +19,7 @@ from runtimes.integrity import MANIFEST_FILE, MANIFEST_SCHEMA, is_plain_name
 from runtimes.json_files import read_json
 from runtimes.metadata import CONTRACT_FILE
 
-VERSION = "1.1"
+VERSION = "1.2"
 PARITY_FILE = "parity.json"
 _PACKAGES = (
     *("torch", "torchvision", "numpy", "pillow", "safetensors"),

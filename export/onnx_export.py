@@ -11,7 +11,7 @@ import torch
 
 from export.deployable import Deployable
 from export.quantization.float_layers import Step, in_float
-from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
+from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS, usable_range
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _measure_ranges(
         found = session.run(list(seen), {INPUT_NAME: image[None].astype(np.float32)})
         for name, values in zip(seen, found, strict=True):
             seen[name].see(values)
-    return {name: activation.range() for name, activation in seen.items()}
+    return {name: usable_range(activation) for name, activation in seen.items()}
 
 
 def _trunk_nodes(model: ModelProto) -> list[Any]:

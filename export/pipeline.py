@@ -18,11 +18,13 @@ from distill.readers.labels_csv import LABELS
 from distill.sample import SAMPLE_FOLDER, write_sample
 from export.conversions import Conversions
 from export.delivery import Delivery, Row, Verification
+from export.deployable import Deployable
+from export.finite import check_folded, check_weights, finite_activations
 from export.formats import FORMATS, Format
 from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
-from export.image_set import ImageSet, draw_at_random, network_pixels
+from export.image_set import ImageSet, draw_at_random, network_pixels, with_content
 from export.manifest import PARITY_FILE, Manifest, check_artifacts, formats_of
-from export.quantization.calibration_set import draw_calibration_set
+from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
 from export.quantization.float_judge import choose_float_layers
 from export.quantization.float_layers import check_layers
 from export.quantization.settings import DEFAULT, Quantization
@@ -87,9 +89,11 @@ def export_run(
         settings: see `Settings`.
 
     Raises:
-        InputError: no finished run, its data set cannot be opened, or too few images.
+        InputError: no finished run, its data set cannot be opened, too few images or too much
+            alike, or a network with values that are infinite or not a number.
     """
     classifier, contract = read_student(run)
+    check_weights(classifier, run / STUDENT_FILE)
     named = ", ".join(settings.quantization.float_layers)
     asked = settings.choose_float_layers or named
     if asked and not any(form.rounds_activations for form in formats):
@@ -118,15 +122,22 @@ def _export_into(
 ) -> Export:
     dataset = images_of(run, contract, data)
     parity = _draw_parity(dataset, settings)
-    calibration = None
+    recipe = contract.preprocessing
+    calibration = samples = None
     if any(form.calibrated for form in formats):
         count, apart = settings.calibration_images, frozenset(parity.ids)
-        calibration = draw_calibration_set(dataset, count, settings.seed, apart)
-    recipe = contract.preprocessing
-    reference = reference_session(classifier, contract)
+        drawn = draw_calibration_set(dataset, count, settings.seed, apart)
+        calibration, samples = read_calibration_set(dataset, drawn, recipe)
     images = network_pixels(dataset, parity.ids, recipe)
-    samples = None if calibration is None else network_pixels(dataset, calibration.ids, recipe)
+    parity = with_content(parity, images, recipe)
     golden = golden_images(recipe.size)
+    reference = reference_session(classifier, contract)
+    with finite_activations(classifier, "verification images"):
+        answers = reference.predict(images)
+    if samples is not None:
+        with finite_activations(classifier, "calibration images"):
+            reference.predict(samples)
+    check_folded(Deployable(classifier, contract.calibration.temperature))
     student = {
         "architecture": classifier.architecture,
         "sha256": sha256_of(run / STUDENT_FILE),
@@ -138,7 +149,7 @@ def _export_into(
         "synthetic": dataset.index.synthetic,
     }
     manifest = Manifest(out, contract, about)
-    verification = Verification(contract, images, reference.predict(images), _weights(classifier))
+    verification = Verification(contract, images, answers, _weights(classifier))
     conversions = Conversions(classifier, contract, samples, settings.quantization)
     choice = None
     if settings.choose_float_layers:
@@ -171,9 +182,9 @@ def _export_into(
         note(f"[{done}/{len(formats)}] {_outcome(rows[-1])}, about {left:.0f} s left")
     parity_table = parity_document(rows, manifest.entries, about)
     if manifest.entries:
-        answers = {TORCH: reference.predict(golden), **delivery.answers}
+        told = {TORCH: reference.predict(golden), **delivery.answers}
         kept = formats_of(manifest.entries) - formats_of([row.entry for row in rows if row.entry])
-        write_golden(out / GOLDEN_FILE, golden, answers, kept)
+        write_golden(out / GOLDEN_FILE, golden, told, kept)
         manifest.finish(GOLDEN_FILE)
         write_json(out / PARITY_FILE, parity_table)
     unlisted = manifest.unlisted_files() if manifest.entries else []
@@ -260,7 +271,10 @@ def parity_document(
         entries: of the manifest, with those of earlier exports.
         about: the student and its data.
     """
-    fields = ("format", "file", "bytes", "parity", "tolerance", "verified_with", "verification")
+    fields = (
+        *("format", "file", "bytes", "parity", "tolerance", "verified_with", "verification"),
+        "left_in_float",
+    )
     listed = [
         {**{key: entry[key] for key in fields}, "verdict": "passed", "problem": None}
         for entry in entries
@@ -274,6 +288,7 @@ def parity_document(
             "tolerance": vars(row.form.tolerance),
             "verified_with": row.verdict.backend if row.verdict else None,
             "verification": None,
+            "left_in_float": None,
             "verdict": "failed",
             "problem": str(row.problem),
         }
@@ -283,7 +298,7 @@ def parity_document(
     order = [form.key for form in FORMATS]
     return {
         "schema": "dermport.parity",
-        "version": "1.1",
+        "version": "1.2",
         **about,
         "rows": sorted([*listed, *failed], key=lambda row: order.index(row["format"])),
         "provenance": provenance(),

@@ -36,12 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the layers from the one that harms the logits most."""
+    from distill.checkpoint import STUDENT_FILE
     from distill.comparison import read_student
     from distill.provenance import provenance
     from export.deployable import Deployable
-    from export.image_set import network_pixels
+    from export.finite import check_weights
     from export.pipeline import images_of
-    from export.quantization.calibration_set import draw_calibration_set
+    from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
     from export.quantization.equalization import equalize
     from export.quantization.precisions import ROUNDINGS
     from export.quantization.sensitivity import measure_sensitivity
@@ -54,9 +55,10 @@ def run(args: argparse.Namespace) -> int:
         if file is not None:
             check_output(file, suffix)
     classifier, contract = read_student(args.run_folder)
+    check_weights(classifier, args.run_folder / STUDENT_FILE)
     dataset = images_of(args.run_folder, contract, args.data)
     drawn = draw_calibration_set(dataset, args.images, args.seed)
-    pixels = network_pixels(dataset, drawn.ids, contract.preprocessing)
+    drawn, pixels = read_calibration_set(dataset, drawn, contract.preprocessing)
     deployable = lift_silent_channels(Deployable(classifier, contract.calibration.temperature))
     if args.precision == "int8" and not args.raw:
         deployable = equalize(deployable, pixels)

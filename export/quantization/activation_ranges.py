@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from distill.models import PIXEL_OFFSET
-from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
+from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS, usable_range
 from export.tflite_names import INPUT_SCOPE, TRUNK_SCOPE, operations
 
 
@@ -41,7 +41,9 @@ def measure_ranges(
         interpreter.invoke()
         for index, activation in seen.items():
             activation.see(interpreter.get_tensor(index))
-    ranges = {tensors[index]: _range(*activation.range()) for index, activation in seen.items()}
+    ranges = {
+        tensors[index]: _range(*usable_range(activation)) for index, activation in seen.items()
+    }
     for operation in graph:
         if operation.outputs[0].startswith(INPUT_SCOPE):
             ranges[operation.outputs[0]] = _range(-PIXEL_OFFSET, 255 - PIXEL_OFFSET)

@@ -28,6 +28,7 @@ from export.quantization.depthwise_rounding import (
 )
 from export.quantization.float_layers import exact_nodes, in_float, trunk_steps
 from export.quantization.two_sided import FUSED, Sides, side_of
+from runtimes.errors import GateError
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,9 @@ def correct_biases(
         images: calibration images, uint8 (M, S, S, 3); all M are held in memory at once.
         rounding: of the format that the copy will be written in.
         float_layers: convolutions that are not rounded, see `float_layers`.
+
+    Raises:
+        GateError: a convolution meets or makes values that the format cannot store.
     """
     trunk = fx.symbolic_trace(copy.deepcopy(deployable.trunk))
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
@@ -131,6 +135,7 @@ class _Correction(fx.Interpreter):
         self, trunk: fx.GraphModule, rounding: Rounding, float_layers: Collection[str]
     ) -> None:
         super().__init__(trunk)
+        self.extra_traceback = False  # torch would append its own to the errors raised here
         self._rounding = rounding
         self._float_layers = float_layers
         self._exact_nodes = exact_nodes(trunk, in_float(trunk_steps(trunk), float_layers))
@@ -146,7 +151,9 @@ class _Correction(fx.Interpreter):
             weight = module.weight
             if n.target not in self._float_layers:
                 weight = self._rounding.weight(weight)
-            return self._kept(n, *self._convolve(module, weight, accurate[0][0], approximate[0][0]))
+            found = self._convolve(module, weight, accurate[0][0], approximate[0][0])
+            _check_stored(str(n.target), *found)
+            return self._kept(n, *found)
         run = getattr(self, n.op)
         if n.op == "output":
             return run(n.target, *accurate)
@@ -181,3 +188,12 @@ class _Correction(fx.Interpreter):
         if isinstance(accurate, Tensor) and not fused and n.name not in self._exact_nodes:
             approximate = self._rounding.activation(accurate, approximate)
         return Sides(accurate, approximate)
+
+
+def _check_stored(layer: str, accurate: Tensor, approximate: Tensor) -> None:
+    if not torch.isfinite(approximate).all():
+        raise GateError(
+            f"the layer {layer} meets values that this format cannot store: float16 ends at 65504, "
+            f"and its own answers reach {float(accurate.abs().max()):.3g} in float32. Export fp32 "
+            "for this network, or train it again with a lower learning rate."
+        )

@@ -114,6 +114,15 @@ class LeastSquares(_Sampled):
         return low * share, high * share
 
 
+def usable_range(estimator: RangeEstimator) -> tuple[float, float]:
+    """Returns an estimator's range, or 0 to 1 of an activation that is zero on every image.
+
+    A scale has to be above zero, and zero is exact with any.
+    """
+    low, high = estimator.range()
+    return (low, high) if low < high else (0.0, 1.0)
+
+
 def _squared_error(values: np.ndarray, low: float, high: float) -> float:
     scale = (high - low) / _STEPS
     zero_point = np.round(-low / scale)

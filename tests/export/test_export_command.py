@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from distill.checkpoint import STUDENT_FILE, load_classifier, save_classifier
 from distill.locks import claim
+from distill.models import Classifier
 from distill.sample import write_sample
 from export.formats import FORMATS, Format, Tolerance, select_formats
 from export.pipeline import Settings, exit_code, export_run
@@ -96,6 +100,9 @@ def test_calibration_images_are_of_the_training_side_and_recorded(
     assert len(set(calibration["ids"])) == calibration["images"] == 64
     assert set(calibration["ids"]) <= set(split["train"])
     assert set(calibration["classes"].values()) == {8}
+    contract = json.loads((artifacts / "contract.json").read_text())
+    assert calibration["preprocessing"] == contract["preprocessing"]
+    assert len(calibration["pixels_sha256"]) == 64
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.key)
@@ -213,6 +220,77 @@ def test_a_choice_of_float_layers_is_made_on_written_files_and_recorded(
     mixed = _program(*words, "auto", "0.0")
     assert mixed.returncode == 2
     assert "'auto' and layers beside it" in mixed.stderr
+
+
+def test_operators_in_float_are_said_and_recorded(artifacts: Path) -> None:
+    entries = json.loads((artifacts / "manifest.json").read_text())["files"]
+    left = {entry["format"]: entry["left_in_float"] for entry in entries}
+    small = left.pop("coreml:int8-weights")
+    assert small[0] == "conv 0.0"
+    assert len(small) == 10  # convolutions of fewer than 2048 numbers
+    assert set(map(tuple, left.values())) == {()}
+    rows = json.loads((artifacts / "parity.json").read_text())["rows"]
+    assert {row["format"]: row["left_in_float"] for row in rows} == {
+        "coreml:int8-weights": small,
+        **left,
+    }
+
+
+def test_an_operator_left_in_float_is_warned_of(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = ("ReduceMean after 1.0", "ReduceMean after 2.0")
+    monkeypatch.setattr("export.conversions.left_in_float", lambda *arguments: named)
+    export_run(run, tmp_path, select_formats(["onnx:int8"]), settings=Settings(64, 64))
+    said = capsys.readouterr().err
+    assert "run-int8.onnx: left in float: 2 ReduceMean (after 1.0, …)" in said
+
+
+def _broken(run: Path, folder: Path, change: Callable[[Classifier], object]) -> Path:
+    shutil.copytree(run, folder)
+    student = load_classifier(folder / STUDENT_FILE).requires_grad_(False)
+    change(student)
+    save_classifier(folder / STUDENT_FILE, student)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("tensor", "value", "said"),
+    [
+        (
+            "3.conv.1.0.weight",
+            float("nan"),
+            r"student\.safetensors .* trunk\.3\.conv\.1\.0\.weight",
+        ),
+        ("3.conv.3.running_var", -1.0, r"the layer 3\.conv\.3 \(BatchNorm2d\)"),
+    ],
+)
+@pytest.mark.parametrize("key", ["onnx:fp32", "tflite:int8"])
+def test_a_network_that_is_not_finite_is_refused_before_anything_is_written(
+    run: Path, tmp_path: Path, key: str, tensor: str, value: float, said: str
+) -> None:
+    def change(student: Classifier) -> None:
+        student.trunk.state_dict()[tensor].fill_(value)
+
+    broken = _broken(run, tmp_path / "run", change)
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=said):
+        export_run(broken, out, select_formats([key]), settings=Settings(64, 64))
+    assert not out.exists()
+
+
+def test_layers_are_watched_on_all_images_that_an_export_uses(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched: list[str] = []
+
+    def watch(classifier: Classifier, images: str) -> AbstractContextManager[None]:
+        watched.append(images)
+        return nullcontext()
+
+    monkeypatch.setattr("export.pipeline.finite_activations", watch)
+    export_run(run, tmp_path, select_formats(["onnx:fp16"]), settings=Settings(64, 64))
+    assert watched == ["verification images", "calibration images"]
 
 
 def test_a_second_export_into_a_folder_waits_for_nobody(run: Path, artifacts: Path) -> None:

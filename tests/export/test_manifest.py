@@ -18,8 +18,8 @@ from runtimes.errors import InputError
 from runtimes.hashes import sha256_of, size_of
 from runtimes.integrity import MANIFEST_FILE
 
-IMAGES = ImageSet("validation", 0, ("a", "b"), {"MEL": 2})
-CALIBRATION = ImageSet("train", 0, ("c", "d"), {"MEL": 2})
+IMAGES = ImageSet("validation", 0, ("a", "b"), {"MEL": 2}, lesions=2)
+CALIBRATION = ImageSet("train", 0, ("c", "d"), {"MEL": 2}, lesions=2)
 
 
 def _about(student: str = "s") -> dict[str, Any]:

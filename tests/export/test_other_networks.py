@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from distill.models import Classifier, build_classifier
 from export.conversions import Conversions
@@ -19,6 +20,11 @@ from runtimes.contract import Contract, Label
 from runtimes.metadata import embed_contract
 
 SIZE = 64
+# What ONNX Runtime has no int8 for: the means of squeeze-excite, and BatchNorms before a ReLU.
+IN_FLOAT = {
+    "efficientnet_b0": {"ReduceMean", "Reshape", "Gather"},
+    "densenet121": {"BatchNormalization"},
+}
 
 
 @pytest.mark.slow
@@ -30,6 +36,7 @@ def test_every_format_is_written_and_the_float_ones_answer_as_torch(
     tmp_path: Path,
 ) -> None:
     quiet_converters()
+    torch.manual_seed(0)
     classifier = enliven(build_classifier(architecture, 8), SIZE)
     classifier.classifier.weight.mul_(0.1)  # logits of a trained network's size
     contract = replace(
@@ -40,10 +47,12 @@ def test_every_format_is_written_and_the_float_ones_answer_as_torch(
     images = golden_images(SIZE)
     reference = reference_session(classifier, contract).predict(images)
     conversions = Conversions(classifier, contract, images)
+    left = {}
     parameters = sum(value.numel() for value in classifier.parameters())
     for form in FORMATS:
         path = tmp_path / form.file_name(architecture)
         conversions.write(form, path)
+        left[form.key] = {name.split(" ")[0] for name in conversions.left_in_float(form, path)}
         embed_contract(path, contract)
         verdict = verify_file(path, form, contract, images, reference, parameters)
         assert not any("weights are not" in fault for fault in verdict.faults), form.key
@@ -52,5 +61,9 @@ def test_every_format_is_written_and_the_float_ones_answer_as_torch(
             assert verdict.faults == (), form.key
         if form.key.endswith("fp16"):
             # Random weights magnify rounding more than trained ones; a wrong operation is far off.
-            assert verdict.comparison.agreement == 1, form.key
+            assert verdict.comparison.probability < 0.05, form.key
             assert verdict.comparison.cam < 0.1, form.key
+    small = left.pop("coreml:int8-weights")
+    assert small <= {"conv"}
+    in_float = {key: kinds for key, kinds in left.items() if kinds}
+    assert in_float == ({"onnx:int8": IN_FLOAT[architecture]} if architecture in IN_FLOAT else {})

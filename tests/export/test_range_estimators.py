@@ -12,6 +12,7 @@ from export.quantization.range_estimators import (
     Extremes,
     LeastSquares,
     Percentile,
+    usable_range,
 )
 
 
@@ -80,3 +81,13 @@ def test_the_range_contains_zero_and_is_the_same_each_time(name: str, images: np
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_a_silent_activation_has_the_range_zero(name: str) -> None:
     assert _seen(ESTIMATORS[name](), np.zeros((10, 4, 4, 2))) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_activation_that_is_always_zero_has_a_range_all_the_same(name: str) -> None:
+    silent, alive = ESTIMATORS[name](), ESTIMATORS[name]()
+    for _ in range(GROUP):
+        silent.see(np.zeros((4, 4)))
+        alive.see(np.linspace(-1, 3, 16))
+    assert usable_range(silent) == (0, 1)
+    assert usable_range(alive) == alive.range()
