@@ -16,6 +16,7 @@ from distill.models import Classifier
 from export import coreml_export, onnx_export, tflite_export
 from export.deployable import Deployable
 from export.formats import Format
+from export.half_trunk import mixed_trunk
 from export.noise import native_chatter
 from export.quantization.bias_correction import (
     Rounding,
@@ -32,6 +33,8 @@ from export.quantization.depthwise_rounding import settle_depthwise
 from export.quantization.equalization import equalize
 from export.quantization.float_fallback import left_in_float
 from export.quantization.float_layers import check_layers
+from export.quantization.half_check import Outputs, check_half, watch_outputs
+from export.quantization.half_range import HalfCheck
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.settings import DEFAULT, Quantization
 from export.quantization.silent_channels import lift_silent_channels
@@ -46,7 +49,9 @@ if TYPE_CHECKING:
 _CORRECTION_IMAGES = 64
 _HALF_CORRECTION_IMAGES = 96
 _EQUALIZATION_IMAGES = 64
-
+# Enough for the margin that the check leaves; int8 files get a check of their own.
+_HALF_CHECK_IMAGES = 32
+_INT8_CHECK_IMAGES = 16
 
 _HALF = ROUNDINGS["fp16"]
 _HALF_WEIGHTS = Rounding(half, exact, exact_activation)
@@ -77,6 +82,7 @@ class Conversions:
         self._size = contract.preprocessing.size
         self._images = calibration
         self._quantization = quantization
+        self._halves: dict[frozenset[str], Deployable] = {}
         check_layers(classifier.trunk, quantization.float_layers)
 
     def with_quantization(self, quantization: Quantization) -> Conversions:
@@ -84,7 +90,7 @@ class Conversions:
         other = copy.copy(self)
         check_layers(self._classifier.trunk, quantization.float_layers)
         other._quantization = quantization
-        for name in ("_int8", "equalized"):
+        for name in ("_int8", "equalized", "_checked_int8"):
             other.__dict__.pop(name, None)
         return other
 
@@ -97,6 +103,12 @@ class Conversions:
         """Returns the float32 .tflite that the int8 one is made from."""
         with native_chatter():
             return self._tflite_again(self._int8)
+
+    def half_check(self, form: Format) -> HalfCheck | None:
+        """Returns what float16 cannot hold of a network in this format; None if it needs none."""
+        if form.family == "coreml":
+            return self._checked_first if form.precision == "fp16" else self._checked_int8
+        return self._checked if form.precision == "fp16" else None
 
     def write(self, form: Format, path: Path) -> dict[str, int]:
         """Writes one file, without its contract, and returns how often each operator is in it."""
@@ -130,36 +142,49 @@ class Conversions:
             case "fp32":
                 return self._onnx_float
             case "fp16":
-                return onnx_export.halve_trunk(self._onnx_again(self._half))
+                return self._onnx_half(self._checked)
             case "int8":
                 model = self._onnx_again(self._int8)
                 return onnx_export.quantize_static(model, self.calibration, *self._ranges)
         raise _unknown(form)
 
+    def _onnx_half(self, check: HalfCheck) -> ModelProto:
+        half = self._half(check.float_nodes)
+        if not check.float_nodes:
+            return onnx_export.halve_trunk(self._onnx_again(half))
+        trunk = mixed_trunk(half.trunk, check.float_nodes, check.tensor_nodes)
+        return onnx_export.convert(half.with_trunk(trunk), self._size)
+
     def _coreml(self, form: Format) -> Any:
         match form.precision:
             case "fp16":
-                return self._package(self._half.channels_first(), form)
+                kept = self._checked_first.float_nodes
+                return self._package(self._half(kept).channels_first(), form, kept)
             case "int8-weights":
-                module = self._corrected(_COREML_INT8_WEIGHTS, self.equalized)
-                module = settle_depthwise(module, coreml_export.SMALLEST_QUANTIZED)
-                return coreml_export.quantize_weights(self._package(module.channels_first(), form))
+                kept, layers = self._checked_int8.float_nodes, self._checked_int8.float_modules
+                module = self._corrected(_COREML_INT8_WEIGHTS, self.equalized, float_nodes=kept)
+                module = settle_depthwise(module, coreml_export.SMALLEST_QUANTIZED, layers)
+                package = self._package(module.channels_first(), form, kept)
+                return coreml_export.quantize_weights(package)
             case "w8a8":
                 module = self._rounded(half).channels_first()
                 module = coreml_export.quantize_trunk(module, self.calibration, *self._ranges)
                 return self._package(module, form)
         raise _unknown(form)
 
-    def _package(self, module: Deployable, form: Format) -> Any:
-        return coreml_export.convert(module, self._size, form.core_ml_target)
+    def _package(self, module: Deployable, form: Format, kept: Collection[str] = ()) -> Any:
+        return coreml_export.convert(module, self._size, form.core_ml_target, kept)
 
     def _tflite(self, form: Format) -> bytes:
         match form.precision:
             case "fp32":
                 return self._tflite_float
             case "fp16":
-                corrected = self._corrected(_HALF_WEIGHTS)
-                return tflite_export.half_weights(self._tflite_again(corrected))
+                stored = self._checked.stored
+                kept = {tensor.node for tensor in stored}
+                corrected = self._tflite_again(self._corrected(_HALF_WEIGHTS, float_nodes=kept))
+                layers = {tensor.name.rpartition(".")[0] for tensor in stored}
+                return tflite_export.half_weights(corrected, layers)
             case "int8":
                 content = self._tflite_again(self._int8)
                 return tflite_export.quantize_static(content, self.calibration, *self._ranges)
@@ -176,18 +201,44 @@ class Conversions:
         rounding: Rounding,
         module: Deployable | None = None,
         float_layers: Collection[str] = (),
+        float_nodes: Collection[str] = (),
     ) -> Deployable:
         count = _HALF_CORRECTION_IMAGES if module is None else _CORRECTION_IMAGES
         images = self.calibration[:count]
-        return correct_biases(module or self._lifted, images, rounding, float_layers)
+        module = module or self._lifted
+        return correct_biases(module, images, rounding, float_layers, float_nodes)
 
     @cached_property
     def _deployable(self) -> Deployable:
         return Deployable(self._classifier, self._temperature)
 
+    def _half(self, kept: frozenset[str]) -> Deployable:
+        """The network made ready for float16 but for some operations; several files share it."""
+        if kept not in self._halves:
+            self._halves[kept] = self._corrected(_HALF, float_nodes=kept)
+        return self._halves[kept]
+
     @cached_property
-    def _half(self) -> Deployable:
-        return self._corrected(_HALF)
+    def _watched(self) -> Outputs:
+        return watch_outputs(self._lifted, self._check_images)
+
+    @cached_property
+    def _checked(self) -> HalfCheck:
+        return check_half(self._lifted, self._check_images, self._watched)
+
+    @cached_property
+    def _checked_first(self) -> HalfCheck:
+        return check_half(self._lifted.channels_first(), self._check_images, self._watched)
+
+    @cached_property
+    def _checked_int8(self) -> HalfCheck:
+        module = self.equalized.channels_first()
+        images = self._check_images[:_INT8_CHECK_IMAGES]
+        return check_half(module, images, watch_outputs(module, images))
+
+    @property
+    def _check_images(self) -> np.ndarray:
+        return self.calibration[:_HALF_CHECK_IMAGES]
 
     @cached_property
     def _int8(self) -> Deployable:

@@ -14,7 +14,9 @@ import torch
 from torch import fx, nn
 
 from export.deployable import Deployable
+from export.half_trunk import MARK, with_marked_operations
 from export.quantization.float_layers import in_float, trunk_steps
+from export.quantization.half_range import HEAD
 from export.quantization.range_estimators import (
     DEFAULT_ESTIMATOR,
     ESTIMATORS,
@@ -32,19 +34,29 @@ _DESCRIPTIONS = {
 }
 
 
-def convert(deployable: Deployable, size: int, minimum_os: str) -> Any:
+def convert(
+    deployable: Deployable, size: int, minimum_os: str, float_nodes: Collection[str] = ()
+) -> Any:
     """Converts to an ML program of batch 1 that computes in float16.
 
     Args:
         deployable: channels first, since Core ML hands an image over that way.
         size: S, side of the input in pixels.
         minimum_os: deployment target, for example "iOS16".
+        float_nodes: operations of the traced trunk, and `half_range.HEAD`, left in float32.
 
     Returns:
         A coremltools MLModel; `image` is an RGB image of S×S pixels, outputs are float32.
     """
     coremltools = import_coremltools()
     example = torch.zeros(1, 3, size, size)
+    precision: Any = coremltools.precision.FLOAT16
+    if float_nodes:
+        deployable = deployable.with_trunk(with_marked_operations(deployable.trunk, float_nodes))
+        in_head = HEAD in float_nodes
+        precision = coremltools.transform.FP16ComputePrecision(
+            op_selector=lambda operation: not _is_marked(operation, in_head)
+        )
     with torch.no_grad():
         traced = torch.jit.trace(deployable, example, check_trace=False)
     image = coremltools.ImageType(
@@ -55,7 +67,7 @@ def convert(deployable: Deployable, size: int, minimum_os: str) -> Any:
         inputs=[image],
         outputs=[coremltools.TensorType(name=name, dtype=np.float32) for name in OUTPUT_NAMES],
         convert_to="mlprogram",
-        compute_precision=coremltools.precision.FLOAT16,
+        compute_precision=precision,
         minimum_deployment_target=getattr(coremltools.target, minimum_os),
         skip_model_load=True,
     )
@@ -63,6 +75,16 @@ def convert(deployable: Deployable, size: int, minimum_os: str) -> Any:
     for name, text in _DESCRIPTIONS.items():
         model.output_description[name] = text
     return model
+
+
+def _is_marked(operation: Any, in_head: bool) -> bool:
+    """Whether a MIL operation came from a marked one of the trunk, or from outside the trunk."""
+    from coremltools.converters.mil.mil.scope import ScopeSource
+
+    modules = operation.scopes.get(ScopeSource.TORCHSCRIPT_MODULE_NAME, [])
+    if "trunk" not in modules:
+        return in_head
+    return any(str(name).startswith(MARK) for name in modules)
 
 
 def write(model: Any, path: Path) -> None:
@@ -94,15 +116,27 @@ SMALLEST_QUANTIZED = 2048
 
 
 def quantize_weights(model: Any) -> Any:
-    """Stores the convolution weights in int8, one scale per output channel."""
+    """Stores the weights of convolutions in int8, one scale per output channel.
+
+    One that computes in float32 keeps its weights.
+    """
     from coremltools.optimize import coreml as optimize
 
     settings = optimize.OpLinearQuantizerConfig(
         mode="linear_symmetric", granularity="per_channel", weight_threshold=SMALLEST_QUANTIZED
     )
+    kept = dict.fromkeys(_float_convolutions(model))
     return optimize.linear_quantize_weights(
-        model, optimize.OptimizationConfig(op_type_configs={"conv": settings})
+        model,
+        optimize.OptimizationConfig(op_type_configs={"conv": settings}, op_name_configs=kept),
     )
+
+
+def _float_convolutions(model: Any) -> list[str]:
+    from coremltools.converters.mil.mil import types
+
+    convolutions = model._mil_program.functions["main"].find_ops(op_type="conv")
+    return [each.name for each in convolutions if each.outputs[0].dtype == types.fp32]
 
 
 def quantize_trunk(

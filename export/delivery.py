@@ -14,6 +14,7 @@ import torch
 
 from export.conversions import Conversions
 from export.formats import Format
+from export.half_report import half_record, half_warnings
 from export.image_set import ImageSet
 from export.manifest import Manifest
 from export.quantization.float_choice import Choice
@@ -52,8 +53,8 @@ class Verification:
     reference: Prediction
     parameters: int
 
-    def check(self, form: Format, path: Path) -> Verdict:
-        """Returns the verdict on a file that passes.
+    def check(self, form: Format, path: Path, in_float: int = 0) -> Verdict:
+        """Returns the verdict on a file that passes; `in_float` parameters of it are in float32.
 
         Raises:
             GateError: it is outside its tolerance, or cannot be run or compared.
@@ -67,6 +68,7 @@ class Verification:
                 self.reference,
                 self.parameters,
                 torch.get_num_threads(),
+                in_float,
             )
         except MissingDependencyError:
             raise
@@ -112,7 +114,9 @@ class Delivery:
                     tell = warn if form.rounds_activations else note
                     tell(f"{file}: left in float: {summary(in_float)}; the manifest lists them.")
                 converted = time.monotonic()
-                verdict = self._verification.check(form, temporary)
+                check = self._conversions.half_check(form)
+                float_numbers = 0 if check is None else check.float_numbers
+                verdict = self._verification.check(form, temporary, float_numbers)
                 self.answers[form.key] = open_model(temporary).predict(self._golden)
                 self._manifest.withdraw(file)
         except _OutsideTolerance as error:
@@ -136,6 +140,10 @@ class Delivery:
                 "verification": round(time.monotonic() - converted, 1),
             },
         }
+        if check is not None:
+            entry["half_range"] = half_record(form, check)
+            for sentence in half_warnings(form, check):
+                warn(sentence)
         if form.rounds_activations:
             entry["quantization"] = asdict(self._conversions.quantization)
             if self._choice is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -75,6 +76,11 @@ class Deployable(nn.Module):
         other = self.with_trunk(fold_input_scale(copy.deepcopy(self.trunk), 1 / _UNIT))
         other._channels_first = True
         return other
+
+    def trunk_input(self, images: np.ndarray) -> Tensor:
+        """Returns what the trunk reads of RGB pixels, uint8 (N, S, S, 3), in either form."""
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
+        return pixels / _UNIT if self._channels_first else pixels
 
     def head(self, last_map: Tensor) -> Answer:
         """Last map (N, C, h, w) to the three outputs, float32."""

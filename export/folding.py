@@ -60,7 +60,7 @@ def fold_input_scale(trunk: nn.Module, scale: float) -> nn.Module:
 
     The division goes into the weights of the first convolution, (w / s) ∗ x = w ∗ (x / s), and its
     zero padding stays right because no offset is folded. A trunk that begins with another
-    operation, or was not traced, gets the division as an operation.
+    operation, or was not traced, gets the division as an operation; a traced one keeps all names.
     """
     if not isinstance(trunk, fx.GraphModule):
         return nn.Sequential(_Divide(scale), trunk)
@@ -68,9 +68,19 @@ def fold_input_scale(trunk: nn.Module, scale: float) -> nn.Module:
     modules = dict(trunk.named_modules())
     readers = [_module_of(node, modules) for node in entrance.users]
     if len(readers) != 1 or not isinstance(readers[0], nn.Conv2d):
-        return nn.Sequential(_Divide(scale), trunk)
+        return _divided(copy.deepcopy(trunk), scale)
     with torch.no_grad():
         readers[0].weight.div_(scale)
+    return trunk
+
+
+def _divided(trunk: fx.GraphModule, scale: float) -> fx.GraphModule:
+    entrance = next(node for node in trunk.graph.nodes if node.op == "placeholder")
+    trunk.add_submodule("input_scale", _Divide(scale))
+    with trunk.graph.inserting_after(entrance):
+        quotient = trunk.graph.call_module("input_scale", (entrance,))
+    entrance.replace_all_uses_with(quotient, lambda user: user is not quotient)
+    trunk.recompile()
     return trunk
 
 

@@ -76,9 +76,13 @@ class Format:
         """The file's name for a model called `name`."""
         return f"{name}-{self.precision}{self.suffix}"
 
-    def largest_file(self, parameters: int) -> int:
-        """Bytes that a network of so many parameters may take: more, and it is not this format."""
-        return int(1.25 * self.weight_bytes * parameters) + _OVERHEAD_BYTES
+    def largest_file(self, parameters: int, in_float: int = 0) -> int:
+        """Bytes that a network of so many parameters may take: more, and it is not this format.
+
+        `in_float` of them are in float32 whatever the format.
+        """
+        stored = self.weight_bytes * parameters + (4 - self.weight_bytes) * in_float
+        return int(1.25 * stored) + _OVERHEAD_BYTES
 
     def require_packages(self) -> None:
         """Checks, without importing them, that converter and runtime are installed.

@@ -65,9 +65,15 @@ class _NamedOutputs(torch.nn.Module):
         return self.deployable(image)._asdict()
 
 
-def half_weights(content: bytes) -> bytes:
-    """Stores the weights of the trunk in float16; computation is the runtime's choice."""
-    return _quantize(content, "float_casting", _HALF_WEIGHTS, None)
+def half_weights(content: bytes, float_layers: Collection[str] = ()) -> bytes:
+    """Stores the weights of the trunk in float16; computation is the runtime's choice.
+
+    Args:
+        content: a float model from `convert`.
+        float_layers: convolutions whose weights stay in float32.
+    """
+    kept = [step.name for step in _steps(content) if step.layer in float_layers]
+    return _quantize(content, "float_casting", _HALF_WEIGHTS, None, kept)
 
 
 def quantize_static(

@@ -68,6 +68,7 @@ def verify_file(
     reference: Prediction,
     parameters: int,
     threads: int = 1,
+    in_float: int = 0,
 ) -> Verdict:
     """Opens a file, compares its answers with torch's, and looks at an int8 .tflite's operators.
 
@@ -79,6 +80,7 @@ def verify_file(
         reference: torch's answers to them.
         parameters: of the network, which tell how large the file may be.
         threads: threads of the runtime.
+        in_float: parameters that are in float32 on purpose.
 
     Raises:
         InputError: its own runtime refuses the file.
@@ -87,7 +89,7 @@ def verify_file(
     threshold = contract.calibration.unknown_threshold
     comparison = compare(reference, session.predict(images), threshold)
     faults = outside(comparison, form.tolerance)
-    size, largest = size_of(path), form.largest_file(parameters)
+    size, largest = size_of(path), form.largest_file(parameters, in_float)
     if size > largest:
         faults.append(
             f"{size / 1e6:.2f} MB, allowed {largest / 1e6:.2f} MB for {parameters / 1e6:.2f} M "

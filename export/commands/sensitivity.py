@@ -4,6 +4,9 @@ Each layer is rounded alone and its noise measured at its own output and at the 
 is its output with all layers before it rounded too. Errors that are the same on every image are
 left out: bias correction takes them away. Calibration images of the training side.
 
+With --precision fp16 also which tensors come near the ends of float16's range; the export keeps
+those at risk in float32.
+
 examples:
   python -m export sensitivity runs/ssd_kd
   python -m export sensitivity runs/ssd_kd --raw
@@ -41,9 +44,11 @@ def run(args: argparse.Namespace) -> int:
     from distill.provenance import provenance
     from export.deployable import Deployable
     from export.finite import check_weights
+    from export.half_report import range_table
     from export.pipeline import images_of
     from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
     from export.quantization.equalization import equalize
+    from export.quantization.half_check import check_half, watch_outputs
     from export.quantization.precisions import ROUNDINGS
     from export.quantization.sensitivity import measure_sensitivity
     from export.quantization.sensitivity_picture import draw_sensitivity
@@ -77,6 +82,12 @@ def run(args: argparse.Namespace) -> int:
         f"worse); all together at the logits: {found.logits:.1f} dB"
     )
     say(table(("layer", "kind", "at the logits", "own output", "together"), rows, title))
+    check = None
+    if args.precision == "fp16":
+        check = check_half(deployable, pixels, watch_outputs(deployable, pixels))
+        say()
+        say(range_table(check, len(check.tensors) if args.all else _WORST))
+        say(f"at risk: {', '.join(tensor.name for tensor in check.at_risk) or 'nothing'}")
     if args.json is not None:
         document = {
             "run": args.run_folder.name,
@@ -84,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
             "equalized": args.precision == "int8" and not args.raw,
             "logits_decibels": found.logits,
             "layers": [layer.to_json() for layer in found.layers],
+            "half_range": None if check is None else check.to_json(),
             "calibration": drawn.to_json(),
             "provenance": provenance(),
         }

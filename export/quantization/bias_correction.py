@@ -105,6 +105,7 @@ def correct_biases(
     images: np.ndarray,
     rounding: Rounding,
     float_layers: Collection[str] = (),
+    float_nodes: Collection[str] = (),
 ) -> Deployable:
     """Returns a copy with corrected biases in the trunk; the weights stay as they are.
 
@@ -117,6 +118,7 @@ def correct_biases(
         images: calibration images, uint8 (M, S, S, 3); all M are held in memory at once.
         rounding: of the format that the copy will be written in.
         float_layers: convolutions that are not rounded, see `float_layers`.
+        float_nodes: operations of the traced trunk that are in float32 with their biases.
 
     Raises:
         GateError: a convolution meets or makes values that the format cannot store.
@@ -124,7 +126,7 @@ def correct_biases(
     trunk = fx.symbolic_trace(copy.deepcopy(deployable.trunk))
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
     with torch.no_grad():
-        _Correction(trunk, rounding, float_layers).run(pixels)
+        _Correction(trunk, rounding, float_layers, float_nodes).run(pixels)
     return deployable.with_trunk(trunk.eval())
 
 
@@ -132,13 +134,18 @@ class _Correction(fx.Interpreter):
     """Carries two values for every node and mends each convolution on the way."""
 
     def __init__(
-        self, trunk: fx.GraphModule, rounding: Rounding, float_layers: Collection[str]
+        self,
+        trunk: fx.GraphModule,
+        rounding: Rounding,
+        float_layers: Collection[str],
+        float_nodes: Collection[str],
     ) -> None:
         super().__init__(trunk)
         self.extra_traceback = False  # torch would append its own to the errors raised here
         self._rounding = rounding
-        self._float_layers = float_layers
-        self._exact_nodes = exact_nodes(trunk, in_float(trunk_steps(trunk), float_layers))
+        self._float_nodes = float_nodes
+        self._computed = in_float(trunk_steps(trunk), float_layers) | frozenset(float_nodes)
+        self._exact_nodes = exact_nodes(trunk, self._computed)
 
     def run_node(self, n: fx.Node) -> Any:
         if n.op in ("placeholder", "get_attr"):  # pixels are whole numbers: nothing to round
@@ -149,9 +156,11 @@ class _Correction(fx.Interpreter):
         module = self.fetch_attr(str(n.target)) if n.op == "call_module" else None
         if isinstance(module, nn.Conv2d):
             weight = module.weight
-            if n.target not in self._float_layers:
+            if n.name not in self._computed:
                 weight = self._rounding.weight(weight)
-            found = self._convolve(module, weight, accurate[0][0], approximate[0][0])
+            stored_bias = exact if n.name in self._float_nodes else self._rounding.bias
+            inputs = accurate[0][0], approximate[0][0]
+            found = self._convolve(module, weight, stored_bias, *inputs)
             _check_stored(str(n.target), *found)
             return self._kept(n, *found)
         run = getattr(self, n.op)
@@ -160,7 +169,12 @@ class _Correction(fx.Interpreter):
         return self._kept(n, run(n.target, *accurate), run(n.target, *approximate))
 
     def _convolve(
-        self, module: nn.Conv2d, weight: Tensor, accurate: Tensor, approximate: Tensor
+        self,
+        module: nn.Conv2d,
+        weight: Tensor,
+        stored_bias: Callable[[Tensor], Tensor],
+        accurate: Tensor,
+        approximate: Tensor,
     ) -> tuple[Tensor, Tensor]:
         wanted = module(accurate)
         if module.bias is None:
@@ -176,7 +190,7 @@ class _Correction(fx.Interpreter):
             module.groups,
         )
         shift = wanted.mean(dim=(0, 2, 3)) - found.mean(dim=(0, 2, 3))
-        module.bias.copy_(self._rounding.bias(shift))
+        module.bias.copy_(stored_bias(shift))
         return wanted, found.add_(module.bias[:, None, None])
 
     def _kept(self, n: fx.Node, accurate: Any, approximate: Any) -> Sides:

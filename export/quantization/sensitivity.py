@@ -148,7 +148,7 @@ def stored_tensors(trunk: fx.GraphModule) -> list[StoredTensor]:
         users = list(node.users)
         fused = len(users) == 1 and _is_fused(trunk, users[0])
         name = str(node.target) if module is not None else node.name
-        kind = type(module).__name__ if module is not None else _function_name(node)
+        kind = type(module).__name__ if module is not None else function_name(node)
         last = users[0].name if fused else node.name
         found.append(StoredTensor(name, kind, node.name, last))
     return found
@@ -158,7 +158,8 @@ def _is_fused(trunk: fx.GraphModule, node: fx.Node) -> bool:
     return node.op == "call_module" and isinstance(trunk.get_submodule(str(node.target)), FUSED)
 
 
-def _function_name(node: fx.Node) -> str:
+def function_name(node: fx.Node) -> str:
+    """Returns what an operation without a module is called."""
     return str(getattr(node.target, "__name__", node.target))
 
 

@@ -137,6 +137,36 @@ def test_what_fails_its_gate_is_not_delivered_and_the_others_are(run: Path, tmp_
     assert {path.name for path in out.iterdir()} == {"run-fp32.onnx", "run-fp32.tflite", *REPORTS}
 
 
+def test_files_that_compute_in_float16_say_how_far_their_numbers_reach(artifacts: Path) -> None:
+    entries = json.loads((artifacts / "manifest.json").read_text())["files"]
+    checks = {entry["format"]: entry["half_range"] for entry in entries if "half_range" in entry}
+    halves = ("onnx:fp16", "coreml:fp16", "tflite:fp16", "coreml:int8-weights", "coreml:w8a8")
+    assert set(checks) == set(halves)
+    for check in checks.values():
+        assert check["at_risk"] == []
+        assert check["largest_output"]["headroom"] > check["output_margin"]
+
+
+def test_what_float16_cannot_hold_is_named_while_exporting(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("export.quantization.half_range.OUTPUT_MARGIN", 1e9)  # nothing suffices
+    formats = select_formats(["tflite:fp16"])
+    export_run(run, tmp_path, formats, settings=Settings(parity_images=64))
+    warning = capsys.readouterr().err
+    assert "tflite:fp16: float16 cannot hold 0.0 (reaches" in warning
+    (entry,) = json.loads((tmp_path / "manifest.json").read_text())["files"]
+    assert {"tensor", "risk", "largest", "float32"} == set(entry["half_range"]["at_risk"][0])
+
+
+def test_sensitivity_in_float16_shows_the_headroom(run: Path) -> None:
+    words = ["--precision", "fp16", "--images", "8"]
+    done = _program("export", "sensitivity", str(run), *words)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "headroom" in done.stdout
+    assert done.stdout.rstrip().endswith("at risk: nothing")
+
+
 def test_a_missing_converter_is_named_and_the_others_still_run(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
