@@ -88,7 +88,7 @@ class Trial:
         """Plain values."""
         return {
             **vars(self),
-            "quantization": vars(self.quantization),
+            "quantization": self.quantization.to_json(),
             "comparison": self.comparison.to_json(),
         }
 
@@ -132,7 +132,7 @@ class Report:
             "preprocessing": self.preprocessing,
             "trials": [trial.to_json() for trial in self.trials],
             "best": {form: self.best(form).name for form in formats},
-            "default": vars(DEFAULT),
+            "default": DEFAULT.to_json(),
             "stability": self.stability.to_json(),
             "choice": None if self.choice is None else self.choice.to_json(),
             "provenance": provenance(),

@@ -6,11 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from distill.augment import plain_view
 from distill.dataset import DeviceImages
-from distill.models import Classifier
 from runtimes.console import Progress, progress
 
 _BATCH = 128
@@ -18,7 +17,7 @@ _BATCH = 128
 
 @torch.no_grad()
 def predict_logits(
-    model: Classifier,
+    model: nn.Module,
     images: DeviceImages,
     rows: np.ndarray,
     size: int,
@@ -28,7 +27,7 @@ def predict_logits(
     """Returns logits (n, K) float32 on the CPU; the model's mode is left as it was.
 
     Args:
-        model: on the device of `images`.
+        model: a classifier that returns `Features`, on the device of `images`.
         images: the decoded data set.
         rows: cache rows, (n,).
         size: edge of the network's input in pixels.

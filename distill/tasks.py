@@ -53,10 +53,22 @@ class FrozenTeacher:
         return features, projection
 
 
-class TeacherTask(nn.Module):
+class Task(nn.Module):
+    """What the loop trains: called with views and class numbers, it returns weighted terms.
+
+    Attributes:
+        model: what is trained and measured; it returns `Features`.
+        class_weight: w_c of the weighted cross-entropy, (K,).
+    """
+
+    model: nn.Module
+    class_weight: Tensor
+
+
+class TeacherTask(Task):
     """Fine-tuning with weighted cross-entropy."""
 
-    class_weight: Tensor
+    model: Classifier
 
     def __init__(self, model: Classifier, class_weight: Tensor) -> None:
         super().__init__()
@@ -69,7 +81,7 @@ class TeacherTask(nn.Module):
         return {"wce": losses.weighted_cross_entropy(logits, target, self.class_weight)}
 
 
-class StudentTask(nn.Module):
+class StudentTask(Task):
     """A student, its projection head and adapter, and the terms of a method.
 
     Attributes:
@@ -79,7 +91,7 @@ class StudentTask(nn.Module):
         adapter: to the teacher's channels, where the method compares channels.
     """
 
-    class_weight: Tensor
+    model: Classifier
     class_share: Tensor
 
     def __init__(

@@ -33,7 +33,7 @@ from distill.provenance import provenance
 from distill.recipes import Phase, Stage
 from distill.runlog import RunLog
 from distill.schedule import Epoch, LearningRate, plan_epochs
-from distill.tasks import StudentTask, TeacherTask
+from distill.tasks import Task
 from distill.trainstate import TrainState, load_state, save_state, settings_of
 from runtimes.console import note, progress
 from runtimes.errors import DermportError, InputError
@@ -101,10 +101,43 @@ class Context:
     provenance: dict[str, Any] = field(default_factory=provenance)
 
 
-def train(task: TeacherTask | StudentTask, stage: Stage, folder: Path, context: Context) -> None:
+def validate(task: Task, epoch: Epoch, context: Context) -> dict[str, float]:
+    """Scores of the model on the validation side, at the size of the epoch."""
+    rows = context.dataset.rows("validation")
+    target = torch.from_numpy(context.dataset.labels("validation"))
+    size, precision = epoch.phase.size, context.precision
+    logits = predict_logits(task.model, context.images, rows, size, precision)
+    return scores(logits, target, task.class_weight.cpu())
+
+
+def scores(logits: Tensor, target: Tensor, class_weight: Tensor) -> dict[str, float]:
+    """Weighted loss, accuracy and balanced accuracy of logits (n, K) for classes (n,)."""
+    right = logits.argmax(1) == target
+    recalls = [right[target == label].double().mean() for label in target.unique()]
+    return {
+        "weighted_loss": float(losses.weighted_cross_entropy(logits, target, class_weight)),
+        "accuracy": float(right.double().mean()),
+        "balanced_accuracy": float(torch.stack(recalls).mean()),
+    }
+
+
+def train(
+    task: Task,
+    stage: Stage,
+    folder: Path,
+    context: Context,
+    judge: Callable[[Task, Epoch, Context], dict[str, float]] = validate,
+) -> None:
     """Trains `task` through the phases of `stage` and leaves the best weights in `task.model`.
 
     Writes log.jsonl and state.safetensors into `folder`; goes on from the state if there is one.
+
+    Args:
+        task: what is trained.
+        stage: how.
+        folder: of the run.
+        context: data, seed and deadline.
+        judge: measures the model after each epoch; `stage.select` is one of its keys.
 
     Raises:
         Stopped: the deadline passed; the state is on disk and the same call goes on from it.
@@ -167,7 +200,7 @@ def train(task: TeacherTask | StudentTask, stage: Stage, folder: Path, context: 
                     if time.monotonic() - saved > _SAVE_EVERY_SECONDS:
                         save()
             watch.check(task, str(folder))
-            validation = from_first_process(_validate(task, epoch, context))
+            validation = from_first_process(judge(task, epoch, context))
             terms_mean = state.mean_terms()
             improved = state.epoch_ended(task.model, stage, epoch, validation)
             rate.epoch_ended(validation["weighted_loss"])
@@ -258,21 +291,6 @@ def _part(order: Tensor, step: int, batch: int) -> Tensor:
     return order[start : start + share]
 
 
-def _validate(task: TeacherTask | StudentTask, epoch: Epoch, context: Context) -> dict[str, float]:
-    rows = context.dataset.rows("validation")
-    target = torch.from_numpy(context.dataset.labels("validation"))
-    size, precision = epoch.phase.size, context.precision
-    logits = predict_logits(task.model, context.images, rows, size, precision)
-    right = logits.argmax(1) == target
-    recalls = [right[target == label].double().mean() for label in target.unique()]
-    weight = task.class_weight.cpu()
-    return {
-        "weighted_loss": float(losses.weighted_cross_entropy(logits, target, weight)),
-        "accuracy": float(right.double().mean()),
-        "balanced_accuracy": float(torch.stack(recalls).mean()),
-    }
-
-
 def _stopped(folder: Path, step: int, total: int) -> str:
     return (
         f"stopped after step {step} of {total} of {folder.name}; the state is in "
@@ -289,5 +307,8 @@ def _line(
         f"BACC {100 * validation['balanced_accuracy']:.1f} "
         f"loss {validation['weighted_loss']:.3f}"
     )
+    known = ("accuracy", "balanced_accuracy", "weighted_loss")
+    more = (f" {name} {value:.5f}" for name, value in validation.items() if name not in known)
+    figures += "".join(more)
     mark = " *" if best else ""
     return f"epoch {epoch.number + 1}/{epochs} at {epoch.phase.size} px: {shown} | {figures}{mark}"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from distill.checkpoint import header_json, load_tensors, save_tensors, weights_sha256
 from distill.optimizer import optimizer_tensors, restore_optimizer
-from distill.recipes import Stage
+from distill.recipes import DIVERGENCE, Stage
 from distill.schedule import Epoch, LearningRate
 from distill.settings import plain
 from runtimes.errors import InputError
@@ -64,7 +64,7 @@ class TrainState:
         if not epoch.last_size:
             return False
         value = validation[stage.select]
-        lower_is_better = stage.select == "weighted_loss"
+        lower_is_better = stage.select in ("weighted_loss", DIVERGENCE)
         better = self.best is None or (value < self.best if lower_is_better else value > self.best)
         self.epochs_waited = 0 if better else self.epochs_waited + 1
         if better:

@@ -6,6 +6,7 @@ from runtimes.console import Verb, run_program
 
 _VERBS = (
     Verb("run", "write and check the files of a finished run", "export.commands.run"),
+    Verb("finetune", "train weights and ranges for the int8 files", "export.commands.finetune"),
     Verb("sensitivity", "noise of each layer when rounded", "export.commands.sensitivity"),
     Verb("formats", "list the formats that can be written", "export.commands.formats"),
 )

@@ -18,6 +18,7 @@ from export.deployable import Deployable
 from export.formats import Format
 from export.half_trunk import mixed_trunk
 from export.noise import native_chatter
+from export.quantization.aware.sites import LearnedRanges
 from export.quantization.bias_correction import (
     Rounding,
     correct_biases,
@@ -99,6 +100,11 @@ class Conversions:
         """What the files with int8 activations are made by."""
         return self._quantization
 
+    @property
+    def int8_network(self) -> Deployable:
+        """The float network that the int8 files of TFLite and ONNX are made from."""
+        return self._int8
+
     def float_tflite(self) -> bytes:
         """Returns the float32 .tflite that the int8 one is made from."""
         with native_chatter():
@@ -173,7 +179,9 @@ class Conversions:
         raise _unknown(form)
 
     def _package(self, module: Deployable, form: Format, kept: Collection[str] = ()) -> Any:
-        return coreml_export.convert(module, self._size, form.core_ml_target, kept)
+        learned = form.rounds_activations and self._quantization.aware is not None
+        target = form.core_ml_target
+        return coreml_export.convert(module, self._size, target, kept, keep_scales=learned)
 
     def _tflite(self, form: Format) -> bytes:
         match form.precision:
@@ -246,6 +254,8 @@ class Conversions:
 
     def _rounded(self, stored: Callable[[Tensor], Tensor]) -> Deployable:
         """The float network made ready for int8 in a file that keeps scales and biases so."""
+        if self._quantization.aware is not None:
+            return self._quantization.aware.network(self._deployable)
         how, module = self._quantization, self.equalized
         if how.correct_biases:
             weights = integer(stored, keep_sums=how.keep_depthwise_sums)
@@ -275,8 +285,10 @@ class Conversions:
         return equalize(self._lifted, self.calibration[:_EQUALIZATION_IMAGES])
 
     @property
-    def _ranges(self) -> tuple[str, tuple[str, ...]]:
-        return self._quantization.estimator, self._quantization.float_layers
+    def _ranges(self) -> tuple[str, tuple[str, ...], LearnedRanges | None]:
+        how = self._quantization
+        learned = None if how.aware is None else how.aware.learned
+        return how.estimator, how.float_layers, learned
 
     @property
     def calibration(self) -> np.ndarray:

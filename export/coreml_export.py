@@ -15,7 +15,8 @@ from torch import fx, nn
 
 from export.deployable import Deployable
 from export.half_trunk import MARK, with_marked_operations
-from export.quantization.float_layers import in_float, trunk_steps
+from export.quantization.aware.sites import LearnedRanges
+from export.quantization.float_layers import Step, in_float, trunk_steps
 from export.quantization.half_range import HEAD
 from export.quantization.range_estimators import (
     DEFAULT_ESTIMATOR,
@@ -27,6 +28,7 @@ from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 from runtimes.coremltools_import import import_coremltools
 from runtimes.json_files import read_json
 
+_DIVIDES_SCALES = "common::distributive_quantized_binary_op_scale_normalization"
 _DESCRIPTIONS = {
     "probabilities": "softmax of the temperature-scaled logits, in the order of the labels",
     "cam": "class activation maps, channels last",
@@ -35,7 +37,12 @@ _DESCRIPTIONS = {
 
 
 def convert(
-    deployable: Deployable, size: int, minimum_os: str, float_nodes: Collection[str] = ()
+    deployable: Deployable,
+    size: int,
+    minimum_os: str,
+    float_nodes: Collection[str] = (),
+    *,
+    keep_scales: bool = False,
 ) -> Any:
     """Converts to an ML program of batch 1 that computes in float16.
 
@@ -44,6 +51,8 @@ def convert(
         size: S, side of the input in pixels.
         minimum_os: deployment target, for example "iOS16".
         float_nodes: operations of the traced trunk, and `half_range.HEAD`, left in float32.
+        keep_scales: whether the scales around additions stand in the file as they are. Otherwise
+            coremltools divides those of an addition by that of its second input, in float16.
 
     Returns:
         A coremltools MLModel; `image` is an RGB image of S×S pixels, outputs are float32.
@@ -59,6 +68,9 @@ def convert(
         )
     with torch.no_grad():
         traced = torch.jit.trace(deployable, example, check_trace=False)
+    passes = coremltools.PassPipeline()
+    if keep_scales:
+        passes.remove_passes({_DIVIDES_SCALES})
     image = coremltools.ImageType(
         name=INPUT_NAME, shape=example.shape, color_layout=coremltools.colorlayout.RGB
     )
@@ -69,6 +81,7 @@ def convert(
         convert_to="mlprogram",
         compute_precision=precision,
         minimum_deployment_target=getattr(coremltools.target, minimum_os),
+        pass_pipeline=passes,
         skip_model_load=True,
     )
     model.input_description[INPUT_NAME] = f"RGB image, {size}×{size} pixels, 0 to 255"
@@ -144,6 +157,7 @@ def quantize_trunk(
     images: np.ndarray,
     estimator: str = DEFAULT_ESTIMATOR,
     float_layers: Collection[str] = (),
+    learned: LearnedRanges | None = None,
 ) -> Deployable:
     """Returns a copy whose trunk carries int8 quantization of weights and activations.
 
@@ -154,6 +168,7 @@ def quantize_trunk(
         images: calibration images, uint8 (M, S, S, 3).
         estimator: of the activations' ranges, see `range_estimators.ESTIMATORS`.
         float_layers: convolutions left in float16, see `float_layers`.
+        learned: ranges that are taken instead of measured ones.
     """
     import_coremltools()
     from coremltools.optimize.torch.quantization import LinearQuantizer, LinearQuantizerConfig
@@ -174,7 +189,11 @@ def quantize_trunk(
     size = images.shape[1]
     prepared = quantizer.prepare((torch.zeros(1, 3, size, size),), inplace=True)
     quantizer.step()  # milestone 0: observers on, rounding off
-    _observe(prepared, images, estimator)
+    if learned is None:
+        _observe(prepared, images, estimator)
+    else:
+        _observe(prepared, images[:1], estimator)  # those of weights have to see them
+        _set_learned(prepared, learned)
     quantizer.step()  # milestone 1: observers off
     _align_input(prepared)
     _use_whole_steps(prepared)
@@ -213,6 +232,32 @@ def _use_whole_steps(trunk: nn.Module) -> None:
     for observer in observers.values():
         observer.min_val.mul_(127.5 / 127)
         observer.max_val.mul_(127.5 / 127)
+
+
+def _set_learned(trunk: fx.GraphModule, learned: LearnedRanges) -> None:
+    """Puts learned ranges in the place of the observers' own."""
+    from torch.ao.quantization import FakeQuantizeBase
+
+    layers = {site.name for site in learned.sites}
+    steps, observers = [], {}
+    for node in trunk.graph.nodes:
+        if node.op in ("placeholder", "get_attr", "output"):
+            continue
+        target = str(node.target) if node.op == "call_module" else ""
+        inputs = tuple(each.name for each in node.all_input_nodes if each.op != "get_attr")
+        steps.append(Step(node.name, target if target in layers else None, inputs, (node.name,)))
+        module = trunk.get_submodule(target)
+        if isinstance(module, FakeQuantizeBase):
+            observers[node.name] = module.activation_post_process
+    for name, span in learned.of_tensors(steps).items():
+        if name in observers:
+            _set_range(observers[name], span.low, span.high)
+
+
+def _set_range(observer: Any, low: float, high: float) -> None:
+    observer.min_val.fill_(low)
+    observer.max_val.fill_(high)
+    observer.qscheme = torch.per_tensor_affine
 
 
 def _observe(trunk: nn.Module, images: np.ndarray, estimator: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ class Delivery:
             for sentence in half_warnings(form, check):
                 warn(sentence)
         if form.rounds_activations:
-            entry["quantization"] = asdict(self._conversions.quantization)
+            entry["quantization"] = self._conversions.quantization.to_json()
             if self._choice is not None:
                 entry["float_layers_choice"] = self._choice.to_json()
         calibration = self._calibration if form.calibrated else None

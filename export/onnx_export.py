@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from export.deployable import Deployable
+from export.quantization.aware.sites import LearnedRanges
+from export.quantization.aware.steps import PIXELS, Range
 from export.quantization.float_layers import Step, in_float
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS, usable_range
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 # Opset 18 is what torch's exporter is written for and what ONNX Runtime reads since 1.14.
 _OPSET = 18
 _HEAD_WEIGHT = "class_weight"
-# Pixels minus 128 as whole numbers, whatever the calibration images hold.
-_PIXEL_STEPS = {"scale": np.array(1, np.float32), "zero_point": np.array(128, np.uint8)}
 
 
 def convert(deployable: Deployable, size: int) -> ModelProto:
@@ -144,6 +144,7 @@ def quantize_static(
     images: np.ndarray,
     estimator: str = DEFAULT_ESTIMATOR,
     float_layers: Collection[str] = (),
+    learned: LearnedRanges | None = None,
 ) -> ModelProto:
     """Quantizes the trunk to int8 as QDQ, per output channel for weights; the head stays float32.
 
@@ -152,6 +153,7 @@ def quantize_static(
         images: calibration images, uint8 (M, S, S, 3).
         estimator: of the activations' ranges, see `range_estimators.ESTIMATORS`.
         float_layers: convolutions left in float, see `float_layers`.
+        learned: ranges that are taken instead of measured ones.
     """
     import tempfile
 
@@ -159,13 +161,19 @@ def quantize_static(
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     nodes = _trunk_nodes(model)
-    kept = in_float(_steps(model, nodes), float_layers)
+    steps = _steps(model, nodes)
+    kept = in_float(steps, float_layers)
     names = [name for node in nodes for name in node.output]
-    overrides: dict[str, Any] = {
-        name: [{"rmin": np.float32(low), "rmax": np.float32(high)}]
-        for name, (low, high) in _measure_ranges(model, names, images, estimator).items()
-    }
-    overrides[_pixels(model)] = [_PIXEL_STEPS]
+    overrides: dict[str, Any]
+    if learned is None:
+        overrides = {
+            name: [{"rmin": np.float32(low), "rmax": np.float32(high)}]
+            for name, (low, high) in _measure_ranges(model, names, images, estimator).items()
+        }
+    else:
+        overrides = {name: [_as_override(span)] for name, span in learned.of_tensors(steps).items()}
+    # Pixels minus 128 are whole numbers, whatever the calibration images hold.
+    overrides[_pixels(model)] = [_as_override(PIXELS)]
     with tempfile.TemporaryDirectory() as folder:
         exact, quantized = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save_model(model, str(exact))  # given a model, ONNX Runtime moves its weights away
@@ -183,6 +191,14 @@ def quantize_static(
             extra_options={"TensorQuantOverrides": overrides},
         )
         return onnx.load_model(str(quantized))
+
+
+def _as_override(span: Range) -> dict[str, np.ndarray]:
+    """A range as ONNX Runtime's quantizer takes it without computing anything."""
+    return {
+        "scale": np.array(span.scale, np.float32),
+        "zero_point": np.array(span.zero_point, np.uint8),
+    }
 
 
 def _steps(model: ModelProto, nodes: Sequence[Any]) -> list[Step]:

@@ -94,15 +94,7 @@ def export_run(
     """
     classifier, contract = read_student(run)
     check_weights(classifier, run / STUDENT_FILE)
-    named = ", ".join(settings.quantization.float_layers)
-    asked = settings.choose_float_layers or named
-    if asked and not any(form.rounds_activations for form in formats):
-        raise InputError(
-            f"{named or 'what it takes'} shall stay in float, but none of the chosen formats has "
-            "int8 activations. Add one of "
-            f"{', '.join(form.key for form in FORMATS if form.rounds_activations)}, or leave out "
-            "--float-layers."
-        )
+    _check_used(settings, formats)
     check_layers(classifier.trunk, settings.quantization.float_layers)
     _check_names(run, contract, classifier.num_classes)
     check_artifacts(out, run)
@@ -218,6 +210,30 @@ def images_of(run: Path, contract: Contract, data: Path | None) -> Dataset:
 
 def _weights(classifier: Classifier) -> int:
     return sum(value.numel() for value in classifier.parameters())
+
+
+def _check_used(settings: Settings, formats: Sequence[Format]) -> None:
+    """Checks that settings for int8 activations concern one of the chosen formats, and agree."""
+    how, auto = settings.quantization, settings.choose_float_layers
+    if auto and how.aware is not None:
+        raise InputError(
+            f"layers shall be chosen to stay in float, but the weights of '{how.aware.name}' were "
+            "trained with all of them in int8. Leave out --float-layers or --aware."
+        )
+    if any(form.rounds_activations for form in formats):
+        return
+    if how.float_layers or auto:
+        named = ", ".join(how.float_layers) or "what it takes"
+        what, option = f"{named} shall stay in float", "--float-layers"
+    elif how.aware is not None:
+        what, option = f"'{how.aware.name}' holds weights and ranges for int8", "--aware"
+    else:
+        return
+    raise InputError(
+        f"{what}, but none of the chosen formats has int8 activations. Add one of "
+        f"{', '.join(form.key for form in FORMATS if form.rounds_activations)}, or leave out "
+        f"{option}."
+    )
 
 
 def _check_names(run: Path, contract: Contract, classes: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,11 @@ import torch
 
 from export.deployable import Deployable
 from export.quantization.activation_ranges import measure_ranges
+from export.quantization.aware.sites import LearnedRanges
+from export.quantization.aware.steps import PIXELS
 from export.quantization.float_layers import Step, in_float
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR
-from export.tflite_names import TRUNK_SCOPE, name_tensors, operations
+from export.tflite_names import INPUT_SCOPE, TRUNK_SCOPE, name_tensors, operations
 from export.tflite_parameters import with_parameters
 from export.tflite_pixels import take_bytes
 from runtimes.contract import INPUT_NAME
@@ -81,6 +83,7 @@ def quantize_static(
     images: np.ndarray,
     estimator: str = DEFAULT_ESTIMATOR,
     float_layers: Collection[str] = (),
+    learned: LearnedRanges | None = None,
 ) -> bytes:
     """Quantizes the trunk to int8, per output channel for weights; the head stays float32.
 
@@ -91,8 +94,12 @@ def quantize_static(
         images: calibration images, uint8 (M, S, S, 3).
         estimator: of the activations' ranges, see `range_estimators.ESTIMATORS`.
         float_layers: convolutions left in float, see `float_layers`.
+        learned: ranges that are taken instead of measured ones.
     """
-    ranges = measure_ranges(content, images, torch.get_num_threads(), estimator)
+    if learned is None:
+        ranges = measure_ranges(content, images, torch.get_num_threads(), estimator)
+    else:
+        ranges = _learned(_steps(content), learned)
     kept = in_float(_steps(content), float_layers)
     return take_bytes(_quantize(content, "min_max_uniform_quantize", _INT8, ranges, kept))
 
@@ -107,6 +114,23 @@ def _steps(content: bytes) -> list[Step]:
         inputs = tuple(name for name in each.inputs if name in computed)
         steps.append(Step(output, layer, inputs, each.outputs, each.kind == "PAD"))
     return steps
+
+
+def _learned(steps: Sequence[Step], learned: LearnedRanges) -> dict[str, Any]:
+    """Ranges in ai-edge-quantizer's form, in float64, in which its scales come out exactly."""
+    trunk = [step for step in steps if step.name.startswith(TRUNK_SCOPE)]
+    spans = learned.of_tensors(trunk)
+    names = [name for step in steps for name in step.outputs]
+    return {
+        name: {"min": _scalar(span.low), "max": _scalar(span.high)}
+        for name in names
+        if name.startswith((INPUT_SCOPE, TRUNK_SCOPE))
+        for span in (spans.get(name, PIXELS),)
+    }
+
+
+def _scalar(value: float) -> np.ndarray:
+    return np.array([[[[value]]]], np.float64)
 
 
 _HALF_WEIGHTS = {

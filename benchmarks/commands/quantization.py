@@ -9,6 +9,7 @@ examples:
   python -m benchmarks quantization runs/ssd_kd --only tflite:int8 --json results/quantization.json
   python -m benchmarks quantization runs/ssd_kd --float-layers 0.0 1.conv.0.0
   python -m benchmarks quantization runs/ssd_kd --float-layers auto
+  python -m benchmarks quantization runs/ssd_kd --aware runs/ssd_kd_int8
   python -m benchmarks quantization models/NAME --data DATA --picture results/quantization.png
 """
 
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also try the default with these convolutions in float; auto: with the least that "
         "passes the gate",
     )
+    add("--aware", type=path, metavar="FOLDER", help="also try what `export finetune` trained")
     add("--seed", type=seed, default=0, help="chooses all images")
     add("--json", type=path, metavar="FILE", help="also write the figures to this file")
     add("--picture", type=path, metavar="FILE", help="also draw them, as PNG")
@@ -56,8 +58,9 @@ def run(args: argparse.Namespace) -> int:
     from export.formats import select_formats
     from export.noise import quiet_converters
     from export.pipeline import images_of
+    from export.quantization.aware.record import read_aware
     from export.quantization.float_layers import check_layers
-    from export.quantization.settings import asks_for_choice
+    from export.quantization.settings import Quantization, asks_for_choice
     from runtimes.atomic import check_output, write_json
     from runtimes.console import say
     from runtimes.errors import InputError
@@ -79,6 +82,10 @@ def run(args: argparse.Namespace) -> int:
     auto = asks_for_choice(args.float_layers)
     layers = () if auto else args.float_layers
     check_layers(student.trunk, layers)
+    trials = with_float_layers(layers)
+    if args.aware is not None:
+        aware = read_aware(args.aware, args.run_folder, student)
+        trials[f"fine-tuned, {aware.name}"] = Quantization(aware=aware)
     found = try_quantizations(
         args.run_folder,
         images_of(args.run_folder, contract, args.data),
@@ -86,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         calibration_images=args.calibration_images,
         validation_images=args.images,
         seed=args.seed,
-        trials=with_float_layers(layers),
+        trials=trials,
         choose=auto,
     )
     for form in formats:

@@ -33,6 +33,7 @@ _WITHOUT_TEACHER = {"wce", "adjusted"}
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("plateau", "cosine", "steps")
 SELECTIONS = ("weighted_loss", "balanced_accuracy", "accuracy")
+DIVERGENCE = "divergence"  # from the float student, where one is fine-tuned for int8
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 CLASS_WEIGHTS = ("inverse", "square-root", "equal")
 
@@ -187,6 +188,7 @@ class Stage:
         early_stop: epochs without improvement of the selection after which training ends.
         select: validation metric that chooses the best checkpoint: "weighted_loss" (lowest),
             "balanced_accuracy" or "accuracy" (highest); compared within the last phase's size.
+            Fine-tuning for int8 sets "divergence" (lowest), which no budget can.
         class_weights: "inverse" (the paper's N/n_c), "square-root" of it, or "equal".
         grad_clip: largest gradient norm; none by default.
     """
@@ -212,7 +214,7 @@ class Stage:
         for key, options in (
             ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),
-            ("select", SELECTIONS),
+            ("select", (*SELECTIONS, DIVERGENCE)),
             ("class_weights", CLASS_WEIGHTS),
         ):
             if getattr(self, key) not in options:
@@ -306,6 +308,8 @@ class Budget:
             ),
         )
         _check(self, limits)
+        if DIVERGENCE in (self.teacher.select, self.student.select):
+            raise ValueError(f"select is '{DIVERGENCE}'; possible: {', '.join(SELECTIONS)}")
 
 
 @dataclass(frozen=True)

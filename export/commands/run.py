@@ -6,6 +6,7 @@ examples:
   python -m export run runs/ssd_kd --data DATA --calibration-images 512
   python -m export run runs/ssd_kd --only tflite:int8 --float-layers 0.0 1.conv.0.0
   python -m export run runs/ssd_kd --float-layers auto
+  python -m export run runs/ssd_kd --aware runs/ssd_kd_int8
 
 exit code: 0 all asked files are delivered, 1 one is outside its tolerance or could not be
 converted, 2 bad input or a converter is not installed
@@ -50,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="convolutions left in float where activations are int8, as `sensitivity` names them; "
         "auto: the least that passes the gate on validation images",
     )
+    add(
+        "--aware",
+        type=path,
+        metavar="FOLDER",
+        help="weights and ranges for int8 activations that `finetune` trained for this run",
+    )
     add("--json", action="store_true", help="print parity.json instead of the table")
 
 
@@ -60,9 +67,11 @@ def run(args: argparse.Namespace) -> int:
 
     formats = select_formats(args.only)
     quiet_converters()
+    from distill.comparison import read_student
     from export.golden import GOLDEN_FILE
     from export.manifest import PARITY_FILE
     from export.pipeline import Settings, exit_code, export_run
+    from export.quantization.aware.record import read_aware
     from export.quantization.settings import Quantization, asks_for_choice
     from runtimes.console import fail, say
     from runtimes.integrity import MANIFEST_FILE
@@ -70,11 +79,14 @@ def run(args: argparse.Namespace) -> int:
 
     out = args.out or Path("artifacts") / args.run_folder.resolve().name
     auto = asks_for_choice(args.float_layers)
+    aware = None
+    if args.aware is not None:
+        aware = read_aware(args.aware, args.run_folder, read_student(args.run_folder)[0])
     settings = Settings(
         args.calibration_images,
         args.parity_images,
         args.seed,
-        Quantization(float_layers=() if auto else tuple(args.float_layers)),
+        Quantization(float_layers=() if auto else tuple(args.float_layers), aware=aware),
         auto,
     )
     done = export_run(args.run_folder, out, formats, args.data, settings)

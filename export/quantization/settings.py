@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
 from runtimes.errors import InputError
+
+if TYPE_CHECKING:
+    from export.quantization.aware.record import Aware
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,11 @@ class Quantization:
         estimator: of the activations' ranges, a key of `range_estimators.ESTIMATORS`.
         float_layers: convolutions of the trunk that are left in float, by the torch module's name,
             see `float_layers`.
+        aware: weights and ranges that were trained for int8, which all of the above but
+            `float_layers` went into already.
+
+    Raises:
+        InputError: layers shall be in float, but the weights were trained with all of them in int8.
     """
 
     equalize: bool = True
@@ -27,10 +36,22 @@ class Quantization:
     keep_depthwise_sums: bool = True
     estimator: str = DEFAULT_ESTIMATOR
     float_layers: tuple[str, ...] = ()
+    aware: Aware | None = None
 
     def __post_init__(self) -> None:
         if self.estimator not in ESTIMATORS:
             raise ValueError(f"estimator '{self.estimator}'; possible: {', '.join(ESTIMATORS)}")
+        if self.aware is not None and self.float_layers:
+            raise InputError(
+                f"{', '.join(self.float_layers)} shall stay in float, but the weights of "
+                f"'{self.aware.name}' were trained with all layers in int8. Leave out "
+                "--float-layers or --aware."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        aware = None if self.aware is None else self.aware.to_json()
+        return {**vars(self), "float_layers": list(self.float_layers), "aware": aware}
 
 
 DEFAULT = Quantization()

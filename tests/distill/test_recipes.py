@@ -105,3 +105,11 @@ def test_a_phase_with_a_value_that_could_only_fail_late_is_refused(key: str, val
 def test_a_budget_with_an_impossible_size_is_refused(key: str, value: int) -> None:
     with pytest.raises(ValueError, match=f"{key} is {value}"):
         replace(read_budget("cpu"), **{key: value})
+
+
+@pytest.mark.parametrize("role", ["teacher", "student"])
+def test_no_budget_selects_by_the_divergence_that_only_fine_tuning_measures(role: str) -> None:
+    budget = read_budget("cpu")
+    stage = replace(getattr(budget, role), select="divergence")
+    with pytest.raises(ValueError, match="'divergence'; possible: weighted_loss"):
+        replace(budget, **{role: stage})
