@@ -91,7 +91,7 @@ class Conversions:
         other = copy.copy(self)
         check_layers(self._classifier.trunk, quantization.float_layers)
         other._quantization = quantization
-        for name in ("_int8", "equalized", "_checked_int8"):
+        for name in ("_int8", "equalized", "_checked_int8", "_checked_aware"):
             other.__dict__.pop(name, None)
         return other
 
@@ -112,9 +112,20 @@ class Conversions:
 
     def half_check(self, form: Format) -> HalfCheck | None:
         """Returns what float16 cannot hold of a network in this format; None if it needs none."""
+        if form.key == "coreml:w8a8" and self._quantization.aware is not None:
+            return self._checked_aware
         if form.family == "coreml":
             return self._checked_first if form.precision == "fp16" else self._checked_int8
         return self._checked if form.precision == "fp16" else None
+
+    def float_numbers(self, form: Format) -> int:
+        """Returns how many numbers a file stores in float though its precision is another."""
+        if form.rounds_activations:
+            trunk = self._classifier.trunk
+            kept = map(trunk.get_submodule, self._quantization.float_layers)
+            return sum(value.numel() for layer in kept for value in layer.parameters())
+        check = self.half_check(form)
+        return 0 if check is None else check.float_numbers
 
     def write(self, form: Format, path: Path) -> dict[str, int]:
         """Writes one file, without its contract, and returns how often each operator is in it."""
@@ -240,8 +251,15 @@ class Conversions:
 
     @cached_property
     def _checked_int8(self) -> HalfCheck:
-        module = self.equalized.channels_first()
+        return self._checked_rounded(self.equalized)
+
+    @cached_property
+    def _checked_aware(self) -> HalfCheck:
+        return self._checked_rounded(self._rounded(half))
+
+    def _checked_rounded(self, module: Deployable) -> HalfCheck:
         images = self._check_images[:_INT8_CHECK_IMAGES]
+        module = module.channels_first()
         return check_half(module, images, watch_outputs(module, images))
 
     @property

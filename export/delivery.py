@@ -115,8 +115,8 @@ class Delivery:
                     tell(f"{file}: left in float: {summary(in_float)}; the manifest lists them.")
                 converted = time.monotonic()
                 check = self._conversions.half_check(form)
-                float_numbers = 0 if check is None else check.float_numbers
-                verdict = self._verification.check(form, temporary, float_numbers)
+                in_float_on_purpose = self._conversions.float_numbers(form)
+                verdict = self._verification.check(form, temporary, in_float_on_purpose)
                 self.answers[form.key] = open_model(temporary).predict(self._golden)
                 self._manifest.withdraw(file)
         except _OutsideTolerance as error:

@@ -95,7 +95,9 @@ def growing_sets(
     steps, order = trunk_steps(trunk), list(cost)
     power = {layer.name: 10 ** (-layer.logits / 10) for layer in noise}
     stored = stored_tensors(trunk)
-    groups = [group for tensor in stored if (group := _group(trunk, tensor.first, tensor.last))]
+    nodes, computing = {node.name: node for node in trunk.graph.nodes}, _computing(trunk)
+    found = [_group(nodes, computing, tensor.first, tensor.last) for tensor in stored]
+    groups = [group for group in found if group]
 
     def removed(layers: frozenset[str]) -> float:
         exact = exact_nodes(trunk, in_float(steps, layers))
@@ -161,24 +163,23 @@ def choose(
     return choice(layers, passed=True)
 
 
-def _group(trunk: fx.GraphModule, first: str, last: str) -> frozenset[str]:
+def _group(
+    nodes: Mapping[str, fx.Node], computing: Mapping[str, frozenset[str]], first: str, last: str
+) -> frozenset[str]:
     """The convolutions that have to be in float for a stored value to be exact."""
-    nodes = {node.name: node for node in trunk.graph.nodes}
-    names = _computing(trunk, nodes[first])
-    for reader in nodes[last].users:
-        names |= _computing(trunk, reader)
-    return names
+    return computing[first].union(*(computing[reader.name] for reader in nodes[last].users))
 
 
-def _computing(trunk: fx.GraphModule, node: fx.Node) -> frozenset[str]:
-    """The convolution at a node, or those whose outputs reach it through weightless operations."""
-    if node.op in ("placeholder", "get_attr", "output"):
-        return frozenset()
-    if node.op == "call_module":
-        module = trunk.get_submodule(str(node.target))
+def _computing(trunk: fx.GraphModule) -> dict[str, frozenset[str]]:
+    """For each node the convolution at it, or those that reach it past weightless operations."""
+    found: dict[str, frozenset[str]] = {}
+    for node in trunk.graph.nodes:
+        module = trunk.get_submodule(str(node.target)) if node.op == "call_module" else None
         if isinstance(module, nn.Conv2d):
-            return frozenset({str(node.target)})
-    names = frozenset[str]()
-    for each in node.all_input_nodes:
-        names |= _computing(trunk, each)
-    return names
+            found[node.name] = frozenset({str(node.target)})
+        elif node.op == "output":
+            found[node.name] = frozenset()
+        else:
+            read = (found[each.name] for each in node.all_input_nodes)
+            found[node.name] = frozenset[str]().union(*read)
+    return found

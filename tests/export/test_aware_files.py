@@ -281,3 +281,18 @@ def test_the_float_files_stay_those_of_the_student(trained: Trained, tmp_path: P
 def test_layers_in_float_do_not_go_with_weights_trained_for_int8(trained: Trained) -> None:
     with pytest.raises(InputError, match="trained with all layers in int8"):
         Quantization(float_layers=("first.0",), aware=trained.aware)
+
+
+def test_float16_is_checked_on_the_trained_network(trained: Trained) -> None:
+    (form,) = select_formats(["coreml:w8a8"])
+    loud = {name: value.clone() for name, value in trained.aware.parameters.items()}
+    name = next(name for name in loud if name.endswith(".bias"))
+    loud[name] += 1e6
+    aware = replace(trained.aware, parameters=loud)
+    conversions = Conversions(trained.classifier, trained.contract, trained.images)
+    check = conversions.with_quantization(replace(DEFAULT, aware=aware)).half_check(form)
+    assert check is not None
+    assert name in [tensor.name for tensor in check.overflow]
+    calm = conversions.half_check(form)
+    assert calm is not None
+    assert not calm.overflow

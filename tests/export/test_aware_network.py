@@ -148,3 +148,11 @@ def test_a_range_is_exact_in_float32() -> None:
         assert float(np.float32(span.low)) == span.low
         assert float(np.float32(span.high)) == span.high
         assert (np.float32(span.high) - np.float32(span.low)) / np.float32(255) == span.scale
+
+
+def test_an_activation_that_is_always_zero_gets_steps_that_runtimes_take(
+    classifier: Classifier, images: np.ndarray
+) -> None:
+    trunk = Deployable(classifier, 1.0).trunk
+    dict(trunk.named_parameters())["depthwise.0.bias"].fill_(-100.0)
+    assert measure(trunk, images).ranges["depthwise.0"] == range_of(0.0, 1.0)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from torch import fx
+from torch import Tensor, fx, nn
 
 from distill.models import Classifier
 from export.deployable import Deployable
@@ -120,3 +120,23 @@ def test_measured_noise_leads_to_an_exact_first_value(
     cost = multiply_accumulates(trunk, torch.zeros(1, 3, 32, 32))
     first = growing_sets(trunk, noise.layers, cost)[1]
     assert exact_nodes(trunk, in_float(trunk_steps(trunk), first))
+
+
+def test_many_paths_to_a_value_take_no_longer_than_its_nodes() -> None:
+    class Doubling(nn.Module):
+        """Every addition reads the one before it twice: 2³⁰ paths lead to the last."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Conv2d(3, 2, 1), nn.Conv2d(2, 2, 1)
+
+        def forward(self, pixels: Tensor) -> Tensor:
+            found = self.first(pixels)
+            for _ in range(30):
+                found = found.relu() + found.neg()
+            return self.last(found)
+
+    trunk = fx.symbolic_trace(Doubling())
+    noise = [LayerNoise(each.name, "", 30.0, 30.0, 30.0) for each in stored_tensors(trunk)]
+    cost = multiply_accumulates(trunk, torch.zeros(1, 3, 8, 8))
+    assert growing_sets(trunk, noise, cost)[-1] == ("first", "last")

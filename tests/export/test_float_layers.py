@@ -172,3 +172,14 @@ def test_a_name_that_no_convolution_has_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=r"'stem\.2'.*stem\.0"):
         Conversions(classifier, contract, None, replace(DEFAULT, float_layers=("stem.2",)))
+
+
+def test_numbers_left_in_float_are_counted_for_the_size_of_the_file(
+    classifier: Classifier, contract: Contract, images: np.ndarray
+) -> None:
+    mixed = Conversions(classifier, contract, images, replace(DEFAULT, float_layers=PAIR))
+    weights = sum(classifier.trunk.get_submodule(name).weight.numel() for name in PAIR)
+    for form in select_formats(["tflite:int8", "onnx:int8", "coreml:w8a8"]):
+        assert mixed.float_numbers(form) == weights
+        assert form.largest_file(10_000, weights) > form.largest_file(10_000)
+    assert mixed.float_numbers(select_formats(["tflite:fp32"])[0]) == 0

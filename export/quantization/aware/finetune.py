@@ -24,7 +24,8 @@ from distill.train import Context, Deadline, train
 from distill.trainstate import STATE_FILE
 from export.conversions import Conversions
 from export.deployable import Deployable
-from export.image_set import draw_at_random, network_pixels
+from export.finite import check_weights
+from export.image_set import draw_at_random
 from export.quantization.aware.network import (
     aware_trunk,
     measure,
@@ -34,7 +35,7 @@ from export.quantization.aware.network import (
 from export.quantization.aware.record import AWARE_FILE, write_aware
 from export.quantization.aware.sites import find_sites
 from export.quantization.aware.task import AwareTask, DeployedClassifier, Judge, Signals, frozen
-from export.quantization.calibration_set import draw_calibration_set
+from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
 from runtimes.atomic import check_apart, write_json
 from runtimes.console import note, warn
 from runtimes.contract import Contract
@@ -110,6 +111,7 @@ def finetune(
         Stopped: the deadline passed.
     """
     classifier, contract = read_student(run)
+    check_weights(classifier, run / STUDENT_FILE)
     find_sites(fx.symbolic_trace(Deployable(classifier, 1.0).trunk))
     check_apart(out, run)
     _check_folder(out, resume)
@@ -130,9 +132,9 @@ def finetune(
         taught = None if teacher is None else _teacher(teacher, recipe, context)
         about = {name: getattr(settings, name) for name in _DECISIVE}
         about |= {"student": student["sha256"], "split": dataset.split.sha256}
-        weight = class_weight(dataset.class_counts(), recipe.budget.student.class_weights)
+        weight = class_weight(context.dataset.class_counts(), recipe.budget.student.class_weights)
         drawn = draw_calibration_set(dataset, settings.calibration_images, settings.seed)
-        images = network_pixels(dataset, drawn.ids, contract.preprocessing)
+        calibration, images = read_calibration_set(dataset, drawn, contract.preprocessing)
         network = Conversions(classifier, contract, images).int8_network
         first = measure(network.trunk, images)
         trunk = aware_trunk(network.trunk, first)
@@ -157,6 +159,7 @@ def finetune(
             "student": student,
             "teacher": None if taught is None else recipe.pair.teacher,
             "settings": asdict(settings),
+            "calibration": calibration.to_json(),
             "validation": {"before": before, "after": after},
             **_record(out, context),
         }

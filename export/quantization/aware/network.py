@@ -26,7 +26,7 @@ from export.quantization.aware.steps import (
     straight_through,
 )
 from export.quantization.depthwise_rounding import STEPS, channel_scale
-from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS
+from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS, usable_range
 
 _RANGE_SCOPE = "range_of_"
 _EDGE_SPEED = 10.0  # an edge lies 255 steps away, and is to get somewhere
@@ -76,7 +76,7 @@ def measure(
         for image in images:
             pixels = torch.from_numpy(image[None]).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
             Looking(traced).run(pixels)
-    found = {site.name: range_of(*seen[site.last].range(), site.largest) for site in sites}
+    found = {site.name: range_of(*usable_range(seen[site.last]), site.largest) for site in sites}
     return LearnedRanges(sites, found)
 
 
