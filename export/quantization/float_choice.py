@@ -49,12 +49,18 @@ class Choice:
         passed: whether a file with these passes the gate.
         multiply_accumulates: share of the trunk's that they compute.
         trials: in the order they were made.
+        format: key of the format whose files were judged.
+        images: validation images that judged them.
+        seed: of their draw.
     """
 
     layers: tuple[str, ...]
     passed: bool
     multiply_accumulates: float
     trials: tuple[Trial, ...]
+    format: str = ""
+    images: int = 0
+    seed: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

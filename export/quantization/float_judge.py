@@ -28,13 +28,13 @@ from export.quantization.float_choice import (
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.sensitivity import measure_sensitivity
 from export.reference import reference_session
-from runtimes.console import note, progress
+from runtimes.console import note, progress, warn
 from runtimes.contract import Contract
 from runtimes.metadata import embed_contract
 from runtimes.prediction import Prediction
 from runtimes.session import open_model
 
-JUDGED = 1024
+JUDGED, FEW = 1024, 256
 _SENSITIVITY_IMAGES = 32
 
 
@@ -66,15 +66,24 @@ def choose_float_layers(
         trunk, torch.from_numpy(samples[:1]).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
     )
     judge = _judge(conversions, form, classifier, contract, dataset, images, seed)
+
+    def told(choice: Choice) -> Choice:
+        return replace(choice, format=form.key, images=len(judge.target), seed=seed)
+
+    if len(judge.target) < FEW:
+        warn(
+            f"only {len(judge.target)} validation images decide which layers stay in float; a file "
+            "that passes on so few may fail on others."
+        )
     first = judge(())
     if not first.faults:
-        return choose([()], lambda layers: first, cost)
+        return told(choose([()], lambda layers: first, cost))
     with progress("layers") as bar:
         noise = measure_sensitivity(
             deployable, samples, ROUNDINGS["int8"], lambda done, total: bar.advance()
         )
     sets = growing_sets(trunk, noise.layers, cost)
-    return choose(sets, lambda layers: judge(layers) if layers else first, cost)
+    return told(choose(sets, lambda layers: judge(layers) if layers else first, cost))
 
 
 @dataclass(frozen=True)

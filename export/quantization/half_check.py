@@ -211,16 +211,20 @@ def _underflow(
         found = _logits(deployable, deployable.head(last_map).cam)
         return found - found.mean(dim=1, keepdim=True)
 
+    def cost(zeroed: Collection[HalfTensor]) -> float:
+        # No bias is corrected for what a chip does with subnormal numbers.
+        return decibels(exact, logits(zeroed), corrected=False)
+
     if not lossy:
         return math.inf, []
     with torch.no_grad():
         exact = logits(())
-        together = decibels(exact, logits(lossy))
+        together = cost(lossy)
         if together >= UNDERFLOW_LIMIT:
             return together, []
-        alone = {tensor: decibels(exact, logits((tensor,))) for tensor in lossy}
+        alone = {tensor: cost((tensor,)) for tensor in lossy}
         rest, found = sorted(lossy, key=alone.__getitem__), []
-        while rest and decibels(exact, logits(rest)) < UNDERFLOW_LIMIT:
+        while rest and cost(rest) < UNDERFLOW_LIMIT:
             found.append(rest.pop(0))
     return together, found
 

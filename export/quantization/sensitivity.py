@@ -105,13 +105,18 @@ def measure_sensitivity(
     return Sensitivity(tuple(found), all_logits, len(images))
 
 
-def decibels(exact: Tensor, rounded: Tensor) -> float:
+def decibels(exact: Tensor, rounded: Tensor, *, corrected: bool = True) -> float:
     """Returns 10·log10(Σ exact² / Σ error²); infinite where nothing differs.
 
-    The mean error of each channel (N, C, …) is taken off first: a corrected bias makes it good.
+    Args:
+        exact: (N, C, …).
+        rounded: the same shape.
+        corrected: whether a corrected bias makes the mean error of each channel good, which is
+            then taken off first.
     """
     error = (exact - rounded).double()
-    error = error - error.mean(dim=[0, *range(2, error.ndim)], keepdim=True)
+    if corrected:
+        error = error - error.mean(dim=[0, *range(2, error.ndim)], keepdim=True)
     noise = float(error.pow(2).sum())
     signal = float(exact.double().pow(2).sum())
     if noise == 0:

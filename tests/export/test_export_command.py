@@ -243,6 +243,8 @@ def test_a_choice_of_float_layers_is_made_on_written_files_and_recorded(
     (entry,) = json.loads((tmp_path / "out" / "manifest.json").read_text())["files"]
     choice = entry["float_layers_choice"]
     assert choice["trials"][0]["layers"] == []
+    assert choice["format"] == "tflite:int8"
+    assert choice["images"] > 0
     assert entry["quantization"]["float_layers"] == choice["layers"]
     chosen = next(trial for trial in choice["trials"] if trial["layers"] == choice["layers"])
     assert choice["passed"] == (not chosen["faults"])

@@ -129,3 +129,13 @@ def test_the_picture_shows_layers_without_noise_too(
 
 
 WEIGHTS_ONLY = replace(INT8, activation=exact_activation)
+
+
+def test_a_constant_error_counts_where_no_bias_makes_it_good() -> None:
+    exact = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+    shifted = exact + torch.tensor([0.1, 0.0, -0.1])
+    assert decibels(exact, shifted) > 100
+    power = float(exact.pow(2).sum() / (8 * 0.02))
+    assert decibels(exact, shifted, corrected=False) == pytest.approx(
+        10 * np.log10(power), rel=1e-4
+    )
