@@ -25,7 +25,7 @@ from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
 from export.image_set import ImageSet, draw_at_random, network_pixels, with_content
 from export.manifest import PARITY_FILE, Manifest, check_artifacts, formats_of
 from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
-from export.quantization.float_judge import choose_float_layers
+from export.quantization.float_judge import choose_float_layers, judged_format
 from export.quantization.float_layers import check_layers
 from export.quantization.settings import DEFAULT, Quantization
 from export.reference import reference_session
@@ -144,8 +144,8 @@ def _export_into(
     verification = Verification(contract, images, answers, _weights(classifier))
     conversions = Conversions(classifier, contract, samples, settings.quantization)
     choice = None
-    if settings.choose_float_layers:
-        judged = _judged_format(formats)
+    judged = judged_format(formats) if settings.choose_float_layers else None
+    if judged is not None:
         choice = choose_float_layers(
             *(conversions, judged, classifier, contract, dataset), seed=settings.seed
         )
@@ -186,13 +186,6 @@ def _export_into(
             f"did not pass; {MANIFEST_FILE} does not list them. Remove them or export them again."
         )
     return Export(rows, parity_table)
-
-
-def _judged_format(formats: Sequence[Format]) -> Format:
-    """The format whose files decide for all: of those asked for, the one that runs fastest here."""
-    order = ("tflite", "onnx", "coreml")
-    rounded = [form for form in formats if form.rounds_activations]
-    return min(rounded, key=lambda form: order.index(form.family))
 
 
 def images_of(run: Path, contract: Contract, data: Path | None) -> Dataset:

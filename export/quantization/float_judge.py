@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,12 +31,31 @@ from export.quantization.sensitivity import measure_sensitivity
 from export.reference import reference_session
 from runtimes.console import note, progress, warn
 from runtimes.contract import Contract
+from runtimes.errors import MissingDependencyError
 from runtimes.metadata import embed_contract
 from runtimes.prediction import Prediction
 from runtimes.session import open_model
 
 JUDGED, FEW = 1024, 256
 _SENSITIVITY_IMAGES = 32
+
+
+def judged_format(formats: Sequence[Format]) -> Format | None:
+    """Returns the int8 format whose files decide for all, the one that runs fastest here.
+
+    None where no converter of one is installed; each format then says so itself.
+    """
+    order = ("tflite", "onnx", "coreml")
+    rounded = [form for form in formats if form.rounds_activations and _is_installed(form)]
+    return min(rounded, key=lambda form: order.index(form.family), default=None)
+
+
+def _is_installed(form: Format) -> bool:
+    try:
+        form.require_packages()
+    except MissingDependencyError:
+        return False
+    return True
 
 
 def choose_float_layers(

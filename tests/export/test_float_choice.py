@@ -10,19 +10,23 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
+import export.formats as format_table
 from distill.models import Classifier
 from export.deployable import Deployable
+from export.formats import select_formats
 from export.quantization.float_choice import (
     Trial,
     choose,
     growing_sets,
     multiply_accumulates,
 )
+from export.quantization.float_judge import judged_format
 from export.quantization.float_layers import exact_nodes, in_float, trunk_steps
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.sensitivity import LayerNoise, measure_sensitivity, stored_tensors
 
 SETS = [tuple("abcdefgh"[:count]) for count in range(9)]
+_KEYS = ("tflite:int8", "onnx:int8", "onnx:fp16")
 COST = dict.fromkeys("abcdefgh", 10)
 
 
@@ -140,3 +144,14 @@ def test_many_paths_to_a_value_take_no_longer_than_its_nodes() -> None:
     noise = [LayerNoise(each.name, "", 30.0, 30.0, 30.0) for each in stored_tensors(trunk)]
     cost = multiply_accumulates(trunk, torch.zeros(1, 3, 8, 8))
     assert growing_sets(trunk, noise, cost)[-1] == ("first", "last")
+
+
+def test_the_format_that_decides_is_one_whose_converter_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    formats = select_formats(_KEYS)
+    (tflite,), (onnx,), (half,) = (select_formats([key]) for key in _KEYS)
+    assert judged_format(formats) == tflite
+    monkeypatch.setitem(format_table.STAGES, "tflite", (("no_such_module", "litert-torch"),))
+    assert judged_format(formats) == onnx
+    assert judged_format([half]) is None
