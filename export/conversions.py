@@ -15,6 +15,7 @@ from torch import Tensor
 from distill.models import Classifier
 from export import coreml_export, onnx_export, tflite_export
 from export.deployable import Deployable
+from export.float_models import FloatModels
 from export.formats import Format
 from export.half_trunk import mixed_trunk
 from export.noise import native_chatter
@@ -38,7 +39,6 @@ from export.quantization.half_check import Outputs, check_half, watch_outputs
 from export.quantization.half_range import HalfCheck
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.settings import DEFAULT, Quantization
-from export.quantization.silent_channels import lift_silent_channels
 from export.tflite_names import operations
 from runtimes.contract import Contract
 
@@ -79,19 +79,22 @@ class Conversions:
         quantization: Quantization = DEFAULT,
     ) -> None:
         self._classifier = classifier
-        self._temperature = contract.calibration.temperature
         self._size = contract.preprocessing.size
+        self._floats = FloatModels(classifier, contract.calibration.temperature, self._size)
         self._images = calibration
         self._quantization = quantization
         self._halves: dict[frozenset[str], Deployable] = {}
         check_layers(classifier.trunk, quantization.float_layers)
 
     def with_quantization(self, quantization: Quantization) -> Conversions:
-        """Returns the same with other int8 settings; float models made already are shared."""
+        """Returns the same with other int8 settings; float models are made once for all."""
         other = copy.copy(self)
         check_layers(self._classifier.trunk, quantization.float_layers)
         other._quantization = quantization
-        for name in ("_int8", "equalized", "_checked_int8", "_checked_aware"):
+        stale = ["int8_network", "_checked_aware"]
+        if quantization.equalize != self._quantization.equalize:
+            stale += ["equalized", "_checked_int8"]
+        for name in stale:
             other.__dict__.pop(name, None)
         return other
 
@@ -100,15 +103,15 @@ class Conversions:
         """What the files with int8 activations are made by."""
         return self._quantization
 
-    @property
+    @cached_property
     def int8_network(self) -> Deployable:
         """The float network that the int8 files of TFLite and ONNX are made from."""
-        return self._int8
+        return self._rounded(exact)
 
     def float_tflite(self) -> bytes:
         """Returns the float32 .tflite that the int8 one is made from."""
         with native_chatter():
-            return self._tflite_again(self._int8)
+            return self._tflite_again(self.int8_network)
 
     def half_check(self, form: Format) -> HalfCheck | None:
         """Returns what float16 cannot hold of a network in this format; None if it needs none."""
@@ -157,11 +160,11 @@ class Conversions:
     def _onnx(self, form: Format) -> ModelProto:
         match form.precision:
             case "fp32":
-                return self._onnx_float
+                return self._floats.onnx
             case "fp16":
                 return self._onnx_half(self._checked)
             case "int8":
-                model = self._onnx_again(self._int8)
+                model = self._onnx_again(self.int8_network)
                 return onnx_export.quantize_static(model, self.calibration, *self._ranges)
         raise _unknown(form)
 
@@ -197,7 +200,7 @@ class Conversions:
     def _tflite(self, form: Format) -> bytes:
         match form.precision:
             case "fp32":
-                return self._tflite_float
+                return self._floats.tflite
             case "fp16":
                 stored = self._checked.stored
                 kept = {tensor.node for tensor in stored}
@@ -205,15 +208,19 @@ class Conversions:
                 layers = {tensor.name.rpartition(".")[0] for tensor in stored}
                 return tflite_export.half_weights(corrected, layers)
             case "int8":
-                content = self._tflite_again(self._int8)
+                content = self._tflite_again(self.int8_network)
                 return tflite_export.quantize_static(content, self.calibration, *self._ranges)
         raise _unknown(form)
 
     def _onnx_again(self, module: Deployable) -> ModelProto:
-        return onnx_export.convert_again(self._onnx_float, self._deployable, module, self._size)
+        return onnx_export.convert_again(
+            self._floats.onnx, self._floats.deployable, module, self._size
+        )
 
     def _tflite_again(self, module: Deployable) -> bytes:
-        return tflite_export.convert_again(self._tflite_float, self._deployable, module, self._size)
+        return tflite_export.convert_again(
+            self._floats.tflite, self._floats.deployable, module, self._size
+        )
 
     def _corrected(
         self,
@@ -224,12 +231,8 @@ class Conversions:
     ) -> Deployable:
         count = _HALF_CORRECTION_IMAGES if module is None else _CORRECTION_IMAGES
         images = self.calibration[:count]
-        module = module or self._lifted
+        module = module or self._floats.lifted
         return correct_biases(module, images, rounding, float_layers, float_nodes)
-
-    @cached_property
-    def _deployable(self) -> Deployable:
-        return Deployable(self._classifier, self._temperature)
 
     def _half(self, kept: frozenset[str]) -> Deployable:
         """The network made ready for float16 but for some operations; several files share it."""
@@ -239,15 +242,15 @@ class Conversions:
 
     @cached_property
     def _watched(self) -> Outputs:
-        return watch_outputs(self._lifted, self._check_images)
+        return watch_outputs(self._floats.lifted, self._check_images)
 
     @cached_property
     def _checked(self) -> HalfCheck:
-        return check_half(self._lifted, self._check_images, self._watched)
+        return check_half(self._floats.lifted, self._check_images, self._watched)
 
     @cached_property
     def _checked_first(self) -> HalfCheck:
-        return check_half(self._lifted.channels_first(), self._check_images, self._watched)
+        return check_half(self._floats.lifted.channels_first(), self._check_images, self._watched)
 
     @cached_property
     def _checked_int8(self) -> HalfCheck:
@@ -266,14 +269,10 @@ class Conversions:
     def _check_images(self) -> np.ndarray:
         return self.calibration[:_HALF_CHECK_IMAGES]
 
-    @cached_property
-    def _int8(self) -> Deployable:
-        return self._rounded(exact)
-
     def _rounded(self, stored: Callable[[Tensor], Tensor]) -> Deployable:
         """The float network made ready for int8 in a file that keeps scales and biases so."""
         if self._quantization.aware is not None:
-            return self._quantization.aware.network(self._deployable)
+            return self._quantization.aware.network(self._floats.deployable)
         how, module = self._quantization, self.equalized
         if how.correct_biases:
             weights = integer(stored, keep_sums=how.keep_depthwise_sums)
@@ -284,23 +283,11 @@ class Conversions:
         return module
 
     @cached_property
-    def _onnx_float(self) -> ModelProto:
-        return onnx_export.convert(self._deployable, self._size)
-
-    @cached_property
-    def _tflite_float(self) -> bytes:
-        return tflite_export.convert(self._deployable, self._size)
-
-    @cached_property
-    def _lifted(self) -> Deployable:
-        return lift_silent_channels(self._deployable)
-
-    @cached_property
     def equalized(self) -> Deployable:
         """The float network that int8 files start from."""
         if not self._quantization.equalize:
-            return self._lifted
-        return equalize(self._lifted, self.calibration[:_EQUALIZATION_IMAGES])
+            return self._floats.lifted
+        return equalize(self._floats.lifted, self.calibration[:_EQUALIZATION_IMAGES])
 
     @property
     def _ranges(self) -> tuple[str, tuple[str, ...], LearnedRanges | None]:

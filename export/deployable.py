@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from distill.models import PIXEL_OFFSET, PIXEL_SCALE, Classifier
 from export.folding import fold_batch_norm, fold_input_scale, pad_pools_with_zeros
 
+HEAD_WEIGHT = "class_weight"  # the parameter by which a converted head is found
 _UNIT = 128.0
 
 

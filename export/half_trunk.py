@@ -84,14 +84,10 @@ def with_marked_operations(trunk: nn.Module, nodes: Collection[str]) -> fx.Graph
     for node in traced.graph.nodes:
         if node.name not in nodes or node.op not in _CALLS:
             continue
-        is_module = node.op == "call_module"
-        part = (
-            copy.deepcopy(
-                traced.get_submodule(str(node.target))
-            )  # the old name would be the one told
-            if is_module
-            else _Operation(node.target, node.op == "call_method")
-        )
+        if node.op == "call_module":  # a copy, since the old name would be the one told
+            part: nn.Module = copy.deepcopy(traced.get_submodule(str(node.target)))
+        else:
+            part = _Operation(node.target, node.op == "call_method")
         traced.add_submodule(f"{MARK}{node.name}", part)
         node.op, node.target = "call_module", f"{MARK}{node.name}"
     traced.recompile()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from export.deployable import Deployable
+from export.deployable import HEAD_WEIGHT, Deployable
 from export.quantization.aware.sites import LearnedRanges
 from export.quantization.aware.steps import PIXELS, Range
 from export.quantization.float_layers import Step, in_float
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 # Opset 18 is what torch's exporter is written for and what ONNX Runtime reads since 1.14.
 _OPSET = 18
-_HEAD_WEIGHT = "class_weight"
 
 
 def convert(deployable: Deployable, size: int) -> ModelProto:
@@ -110,7 +109,7 @@ def halve_trunk(model: ModelProto) -> ModelProto:
     copy = ModelProto()
     copy.CopyFrom(model)
     graph, trunk = copy.graph, _trunk_nodes(copy)
-    head = next(node for node in graph.node if _HEAD_WEIGHT in node.input)
+    head = next(node for node in graph.node if HEAD_WEIGHT in node.input)
     entrance, last_map = _pixels(copy), head.input[0]
     read = {name for node in trunk for name in node.input}
     for tensor in graph.initializer:
@@ -248,7 +247,7 @@ def _trunk_nodes(model: ModelProto) -> list[Any]:
     """The nodes from the first convolution to the last map."""
     nodes = list(model.graph.node)
     first = next(i for i, node in enumerate(nodes) if node.op_type == "Conv")
-    head = next(i for i, node in enumerate(nodes) if _HEAD_WEIGHT in node.input)
+    head = next(i for i, node in enumerate(nodes) if HEAD_WEIGHT in node.input)
     return nodes[first:head]
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from export.deployable import HEAD_WEIGHT
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 
 TRUNK_SCOPE = "trunk/"
 INPUT_SCOPE = "input/"
-HEAD_MODULE = "class_weight"
 
 
 def name_tensors(content: bytes, parameters: Mapping[str, np.ndarray]) -> bytes:
@@ -97,7 +97,7 @@ def _border_names(signature: Any) -> dict[int, str]:
 
 
 def _next_scope(scope: str, module: str | None) -> str:
-    if module == HEAD_MODULE:
+    if module == HEAD_WEIGHT:
         return "head/"
     return TRUNK_SCOPE if scope == INPUT_SCOPE else scope
 

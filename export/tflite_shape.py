@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from export.tflite_names import HEAD_MODULE, INPUT_SCOPE, TRUNK_SCOPE, Operation, operations
+from export.deployable import HEAD_WEIGHT
+from export.tflite_names import INPUT_SCOPE, TRUNK_SCOPE, Operation, operations
 from runtimes.contract import INPUT_NAME
 
 _CHANGES_OF_TYPE = ("QUANTIZE", "DEQUANTIZE")
@@ -68,7 +69,7 @@ class _Graph:
         self.operators = operations(content)
         self.types, self.borders = _tensors(content)
         self.layers = [_layer(operator) for operator in self.operators]
-        heads = (i for i, layer in enumerate(self.layers) if layer == HEAD_MODULE)
+        heads = (i for i, layer in enumerate(self.layers) if layer == HEAD_WEIGHT)
         self.head = next(heads, len(self.operators))
         weighted = (i for i, layer in enumerate(self.layers) if layer is not None)
         self.first = next(weighted, len(self.operators))

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from distill.models import PIXEL_OFFSET
 from export.deployable import Deployable
 from export.quantization.depthwise_rounding import (
     STEPS,
@@ -124,7 +123,7 @@ def correct_biases(
         GateError: a convolution meets or makes values that the format cannot store.
     """
     trunk = fx.symbolic_trace(copy.deepcopy(deployable.trunk))
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
+    pixels = deployable.trunk_input(images)
     with torch.no_grad():
         _Correction(trunk, rounding, float_layers, float_nodes).run(pixels)
     return deployable.with_trunk(trunk.eval())

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from export.deployable import HEAD_WEIGHT
 from export.formats import Format
 from export.quantization.float_layers import Step, in_float
 from export.tflite_names import TRUNK_SCOPE, operations
 
-_HEAD_WEIGHT = "class_weight"
 _ONNX_ROUNDING = ("QuantizeLinear", "DequantizeLinear")
 _WITH_WEIGHTS = ("Conv", "Gemm", "MatMul", "conv", "linear")
 # Core ML takes these together with the operator whose answer they alone read.
@@ -223,7 +223,7 @@ def _of_the_trunk(nodes: Sequence[_Node]) -> Sequence[_Node]:
     """From the first convolution up to the head's."""
     weights = [node.weight or "" for node in nodes]
     first = next(i for i, weight in enumerate(weights) if weight)
-    return nodes[first : next(i for i, weight in enumerate(weights) if _HEAD_WEIGHT in weight)]
+    return nodes[first : next(i for i, weight in enumerate(weights) if HEAD_WEIGHT in weight)]
 
 
 def _read_rounding(

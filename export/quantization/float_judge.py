@@ -12,7 +12,7 @@ import torch
 from torch import fx
 
 from distill.dataset import Dataset
-from distill.models import PIXEL_OFFSET, Classifier
+from distill.models import Classifier
 from distill.scores import weighted_scores
 from export.conversions import Conversions
 from export.divergence import mean_divergence
@@ -82,9 +82,7 @@ def choose_float_layers(
     deployable = conversions.equalized
     trunk = fx.symbolic_trace(deployable.trunk)
     samples = conversions.calibration[:_SENSITIVITY_IMAGES]
-    cost = multiply_accumulates(
-        trunk, torch.from_numpy(samples[:1]).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
-    )
+    cost = multiply_accumulates(trunk, deployable.trunk_input(samples[:1]))
     judge = _judge(conversions, form, classifier, contract, dataset, images, seed)
 
     def told(choice: Choice) -> Choice:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from torch.func import functional_call
 from export.deployable import Deployable
 from export.quantization.half_range import HEAD, SMALLEST, UNDERFLOW_LIMIT, HalfCheck, HalfTensor
 from export.quantization.sensitivity import decibels, function_name
-from export.quantization.two_sided import FUSED
+from export.quantization.two_sided import FUSED, traced_copy
 
 _BATCH = 8
 _UNDERFLOW_IMAGES = 4
@@ -44,7 +43,7 @@ def watch_outputs(deployable: Deployable, images: np.ndarray) -> Outputs:
         deployable: its trunk can be traced by torch.fx.
         images: uint8 (M, S, S, 3).
     """
-    work = _Watching(_traced(deployable))
+    work = _Watching(traced_copy(deployable.trunk))
     with torch.no_grad():
         for part in np.array_split(images, max(1, len(images) // _BATCH)):
             answer = deployable.head(work.run(deployable.trunk_input(part)))
@@ -65,7 +64,7 @@ def check_half(deployable: Deployable, images: np.ndarray, outputs: Outputs) -> 
         images: calibration images, uint8 (M, S, S, 3); the first four are run again.
         outputs: from `watch_outputs` of the same network, in either form.
     """
-    trunk = _traced(deployable)
+    trunk = traced_copy(deployable.trunk)
     found = list(_all_tensors(trunk, deployable, outputs))
     overflow = tuple(tensor for tensor in found if tensor.overflows)
     lossy = [tensor for tensor in found if tensor.lost and tensor.node != HEAD]
@@ -92,14 +91,6 @@ def check_half(deployable: Deployable, images: np.ndarray, outputs: Outputs) -> 
         ),
         frozenset(outputs.largest),
     )
-
-
-def _traced(deployable: Deployable) -> fx.GraphModule:
-    trunk = fx.symbolic_trace(copy.deepcopy(deployable.trunk))
-    for module in trunk.modules():  # a value is looked at after others have read it
-        if hasattr(module, "inplace"):
-            setattr(module, "inplace", False)  # noqa: B010
-    return trunk
 
 
 def _logits(deployable: Deployable, cam: Tensor) -> Tensor:

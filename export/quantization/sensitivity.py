@@ -7,7 +7,6 @@ every image is left out, since bias correction takes it away.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -18,10 +17,9 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from distill.models import PIXEL_OFFSET
 from export.deployable import Deployable
 from export.quantization.bias_correction import Rounding
-from export.quantization.two_sided import FUSED, Sides, side_of
+from export.quantization.two_sided import FUSED, Sides, side_of, traced_copy
 
 _WITHOUT_NUMBERS = (nn.Dropout, nn.Identity, nn.ReLU, nn.ReLU6)
 
@@ -75,11 +73,8 @@ def measure_sensitivity(
         rounding: of a format; its biases are taken as exact.
         advance: called with the layers done and their number.
     """
-    trunk = fx.symbolic_trace(copy.deepcopy(deployable.trunk))
-    for module in trunk.modules():  # both values of a node are needed after it
-        if hasattr(module, "inplace"):
-            setattr(module, "inplace", False)  # noqa: B010
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
+    trunk = traced_copy(deployable.trunk)
+    pixels = deployable.trunk_input(images)
     layers = stored_tensors(trunk)
 
     def logits(last_map: Tensor) -> Tensor:

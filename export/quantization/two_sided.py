@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,15 @@ class Sides:
 
     exact: Any
     rounded: Any
+
+
+def traced_copy(trunk: nn.Module) -> fx.GraphModule:
+    """Returns a traced copy in which nothing writes over a value that is looked at afterwards."""
+    traced = fx.symbolic_trace(copy.deepcopy(trunk))
+    for module in traced.modules():
+        if hasattr(module, "inplace"):
+            setattr(module, "inplace", False)  # noqa: B010
+    return traced
 
 
 def side_of(values: Any, side: str) -> Any:

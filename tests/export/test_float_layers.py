@@ -90,8 +90,8 @@ def test_conversions_hand_the_names_on(
     mixed = Conversions(classifier, contract, images).with_quantization(
         replace(DEFAULT, equalize=False, float_layers=PAIR)
     )
-    made = dict(mixed._int8.trunk.named_parameters())
-    exact_numbers = dict(mixed._lifted.trunk.named_parameters())
+    made = dict(mixed.int8_network.trunk.named_parameters())
+    exact_numbers = dict(mixed._floats.lifted.trunk.named_parameters())
     assert torch.equal(made["depthwise.0.weight"], exact_numbers["depthwise.0.weight"])
     assert torch.allclose(made["stem.0.bias"], exact_numbers["stem.0.bias"], atol=1e-5)
     with pytest.raises(InputError, match="no convolution"):
