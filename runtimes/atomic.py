@@ -18,11 +18,15 @@ from typing import Any
 from runtimes.errors import InputError
 
 _STALE_SECONDS = 24 * 3600
-# Where one of the first lies, the second are parts of a run, a release, a record or an export.
-_WHOLES = ("student.safetensors", "teacher.safetensors", "recipe.yaml", "manifest.json")
+# Where one of the first lies, the second are parts of a run, a fine-tuning, a release, a record or
+# an export.
+_WHOLES = (
+    *("student.safetensors", "teacher.safetensors", "recipe.yaml"),
+    *("aware.safetensors", "manifest.json"),
+)
 _PARTS = (
-    *("metrics.json", "contract.json", "split.json"),
-    *("data.json", "manifest.json", "parity.json"),
+    *("metrics.json", "contract.json", "split.json", "curves.png", "initial.json"),
+    *("finetune.json", "data.json", "manifest.json", "parity.json"),
 )
 _LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")  # of file managers
 

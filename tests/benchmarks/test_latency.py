@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def test_a_file_that_wants_more_memory_than_it_may_is_lost_alone(
 ) -> None:
     wide = write_onnx(tmp_path / "wide.onnx", 3_000)  # takes 0.9 GB
     found = _measured(wide, healthy[1], memory_limit=1 << 30)
-    assert "llocat" in found.rows[0].fault
+    assert re.search("alloc|memory", found.rows[0].fault), found.rows[0].fault
     assert found.rows[1].times is not None
     enough = opening.open_alone(find_files([wide]), 1, 8 << 30)["wide.onnx"]
     assert not isinstance(enough, str)

@@ -128,6 +128,14 @@ def test_a_result_does_not_replace_a_file_of_another_kind(tmp_path: Path) -> Non
         check_output(labels / "deep" / "new.json", ".json")
     with pytest.raises(InputError, match="belongs to"):
         check_output(run / "contract.json", ".json")
+    (run / "curves.png").write_text("drawn")
+    with pytest.raises(InputError, match="belongs to"):
+        check_output(run / "curves.png", ".png")
+    (tmp_path / "tuned").mkdir()
+    for name in ("aware.safetensors", "finetune.json"):
+        (tmp_path / "tuned" / name).write_text("{}")
+    with pytest.raises(InputError, match=r"belongs to.*aware\.safetensors"):
+        check_output(tmp_path / "tuned" / "finetune.json", ".json")
     (run / "own.json").write_text("{}")  # a person's own, written again
     check_output(run / "own.json", ".json")
     check_output(run / "new.json", ".json")
