@@ -11,6 +11,7 @@ TABLES ?= auto
 TIME ?=
 ARGS ?=
 ONLY ?=
+AWARE ?=
 
 # `make DATA=~/x` reaches the commands as it is typed: not every shell expands a ~ in it.
 home = $(patsubst ~/%,$(HOME)/%,$(1))
@@ -46,7 +47,7 @@ TRAIN := $(VENV)/.train
 EXPORT := $(VENV)/.export
 DEV := $(VENV)/.dev
 
-.PHONY: help setup sample distill export benchmark tables test test-all lint doctor bench-training clean
+.PHONY: help setup sample distill finetune export benchmark tables test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -64,11 +65,17 @@ distill: $(TRAIN) $(if $(DATA),,$(SAMPLE)/labels.csv) ## train a student (DATA, 
 	  $(if $(PAIR),--pair $(call quoted,$(PAIR))) $(if $(WEIGHTS),--weights-dir $(call quoted,$(WEIGHTS))) $(if $(TIME),--time-budget $(call quoted,$(TIME))) $(ARGS)
 	@test -f $(call quoted,$(RUN)/student.safetensors) || { echo $(call quoted,$(RUN) is not finished; the same command goes on.); exit 1; }
 
-export: $(EXPORT) ## write the phone files of the trained student, or of the released one (RUN, OUT, ONLY)
+finetune: $(EXPORT) ## train the student's weights and ranges on for its int8 files (RUN, DATA, TIME, ARGS)
+	$(BIN)/python -m export finetune $(call quoted,$(RUN)) --out $(call quoted,$(RUN)_int8) $(if $(DATA),--data $(call quoted,$(DATA))) \
+	  $(if $(wildcard $(RUN)_int8/state.safetensors),--resume) $(if $(TIME),--time-budget $(call quoted,$(TIME))) $(ARGS)
+	@test -f $(call quoted,$(RUN)_int8/aware.safetensors) || { echo $(call quoted,$(RUN)_int8 is not finished; the same command goes on.); exit 1; }
+	@echo $(call quoted,make export AWARE=$(RUN)_int8 puts it into the int8 files.)
+
+export: $(EXPORT) ## write the phone files of the trained student, or of the released one (RUN, OUT, ONLY, AWARE)
 	@if test -f $(call quoted,$(RUN)/student.safetensors) || test -n '$(NAMED)'; \
 	then run=$(call quoted,$(RUN)) out=$(call quoted,$(OUT)); \
 	else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; echo $(call quoted,$(RUN) holds no student; exporting the released one$(comma) $(RELEASED)); fi; \
-	$(BIN)/python -m export run "$$run" --out "$$out" $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(ONLY),--only $(foreach format,$(ONLY),$(call quoted,$(format))))
+	$(BIN)/python -m export run "$$run" --out "$$out" $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(ONLY),--only $(foreach format,$(ONLY),$(call quoted,$(format)))) $(if $(AWARE),--aware $(call quoted,$(call home,$(AWARE))))
 
 benchmark: $(EXPORT) ## time the exported files beside each other, quick (RUN, OUT)
 	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \

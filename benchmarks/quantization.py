@@ -25,7 +25,7 @@ from export.noise import native_chatter
 from export.quantization.activation_ranges import measure_ranges
 from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
 from export.quantization.float_choice import Choice
-from export.quantization.float_judge import balanced_accuracy, choose_float_layers
+from export.quantization.float_judge import balanced_accuracy, choose_float_layers, judged_formats
 from export.quantization.scale_stability import Stability, compare_scales
 from export.quantization.settings import DEFAULT, Quantization
 from export.reference import reference_session
@@ -161,7 +161,8 @@ def try_quantizations(
         validation_images: drawn at random.
         seed: of the draws.
         trials: name to settings.
-        choose: whether to choose, on the first format, what stays in float, and try that too.
+        choose: whether to choose what stays in float, on other validation images than those that
+            the files are compared on, and try that too.
 
     Raises:
         InputError: too few images.
@@ -186,7 +187,9 @@ def try_quantizations(
     choice = None
     if choose:
         choice = choose_float_layers(
-            *(conversions, formats[0], classifier, contract, dataset), seed=seed
+            *(conversions, judged_formats(formats), classifier, contract, dataset),
+            seed=seed,
+            apart=apart,
         )
         chosen = replace(DEFAULT, float_layers=choice.layers)
         trials = {**trials, f"all, {len(choice.layers)} chosen layers in float": chosen}

@@ -99,8 +99,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             header = stream.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(
-            f"{path} is not a readable safetensors file ({error}). Pickles (.pt, .pth) are never "
-            "opened, since they can run code; give a .safetensors file."
+            f"{path} is damaged or no safetensors file ({error}). Fetch it again, or train it "
+            "anew. Pickles (.pt, .pth) are never opened, since they can run code."
         ) from error
     known = header.pop(_CHECKSUM, None)
     if known is not None and known != _sha256(tensors):

@@ -125,8 +125,7 @@ def load_state(
     if about.get("settings") != settings:
         raise InputError(
             f"{path} was written with other settings (stage, networks, teacher, loss terms or "
-            "precision). Resume with the recipe, budget, pair, --teacher and --precision that the "
-            "run began with, or choose another --out."
+            "precision). Go on with the options that it began with, or choose another --out."
         )
     parts: dict[str, dict[str, Tensor]] = {"task": {}, "optimizer": {}, "best": {}, "sum": {}}
     for key, value in tensors.items():

@@ -108,6 +108,7 @@ class Delivery:
         started = time.monotonic()
         try:
             form.require_packages()
+            self._check_choice(form)
             with _replacing(self._out / file) as temporary:
                 operators, in_float = self._convert(form, temporary)
                 if in_float:
@@ -151,6 +152,22 @@ class Delivery:
         calibration = self._calibration if form.calibrated else None
         entry = self._manifest.add(entry, calibration, self._parity)
         return Row(form, file, None, verdict, entry)
+
+    def _check_choice(self, form: Format) -> None:
+        """Checks that a format passes its gate with the convolutions that were chosen for it.
+
+        Raises:
+            GateError: it does not; a person who asked for a set that passes gets no other file.
+        """
+        choice = self._choice
+        if choice is None or not form.rounds_activations or not (faults := choice.faults(form.key)):
+            return
+        chosen = f"those chosen with {choice.format}" if choice.passed else "what came closest"
+        raise GateError(
+            f"{form.key} is outside its gate with {len(choice.layers)} convolutions in float "
+            f"({chosen}) on {choice.images} validation images: {'; '.join(faults)}. It was not "
+            "delivered; docs/int8.md leads on from here."
+        )
 
     def _convert(self, form: Format, path: Path) -> tuple[dict[str, int], tuple[str, ...]]:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -98,11 +98,22 @@ def draw_balanced(
     return _image_set(dataset, side, seed, generator.permutation(taken))
 
 
-def draw_at_random(dataset: Dataset, side: str, count: int, seed: int) -> ImageSet:
-    """Draws up to `count` images of one side, classes as frequent as they are there."""
-    generator = np.random.default_rng([seed, len(dataset.ids(side))])
-    rows = generator.permutation(len(dataset.ids(side)))[:count]
-    return _image_set(dataset, side, seed, rows)
+def draw_at_random(
+    dataset: Dataset, side: str, count: int, seed: int, apart: Collection[str] = ()
+) -> ImageSet:
+    """Draws up to `count` images of one side, classes as frequent as they are there.
+
+    Args:
+        dataset: that they are drawn from.
+        side: "train", "validation" or "test".
+        count: at most so many.
+        seed: of the draw.
+        apart: ids that are not drawn.
+    """
+    ids = dataset.ids(side)
+    order = np.random.default_rng([seed, len(ids)]).permutation(len(ids))
+    rows = [row for row in order if ids[row] not in apart][:count]
+    return _image_set(dataset, side, seed, np.array(rows, dtype=order.dtype))
 
 
 def network_pixels(

@@ -25,7 +25,7 @@ from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
 from export.image_set import ImageSet, draw_at_random, network_pixels, with_content
 from export.manifest import PARITY_FILE, Manifest, check_artifacts, formats_of
 from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
-from export.quantization.float_judge import choose_float_layers, judged_format
+from export.quantization.float_judge import choose_float_layers, judged_formats
 from export.quantization.float_layers import check_layers
 from export.quantization.settings import DEFAULT, Quantization
 from export.reference import reference_session
@@ -144,16 +144,11 @@ def _export_into(
     verification = Verification(contract, images, answers, _weights(classifier))
     conversions = Conversions(classifier, contract, samples, settings.quantization)
     choice = None
-    judged = judged_format(formats) if settings.choose_float_layers else None
-    if judged is not None:
+    judged = judged_formats(formats) if settings.choose_float_layers else []
+    if judged:
         choice = choose_float_layers(
             *(conversions, judged, classifier, contract, dataset), seed=settings.seed
         )
-        if not choice.passed:
-            warn(
-                f"{judged.key} passes its gate with no set of convolutions in float; the export "
-                f"goes on with what came closest, {len(choice.layers)} of them. See docs/int8.md."
-            )
         chosen = replace(settings.quantization, float_layers=choice.layers)
         conversions = conversions.with_quantization(chosen)
     delivery = Delivery(

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 LARGEST_SEED = 2**63 - 1
+MOST_THREADS = 256
 _SECONDS_IN = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -36,6 +37,15 @@ def positive(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}' is no number above 0")
     return value
+
+
+def threads(text: str) -> int:
+    """Reads a number of CPU threads, 1 to 256."""
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_THREADS:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no number of threads; expected 1 to {MOST_THREADS}"
+        )
+    return int(text)
 
 
 def seconds(text: str) -> float:

@@ -20,6 +20,9 @@ from runtimes.dependencies import missing_package
 from runtimes.errors import DermportError, InputError, MissingDependencyError, ProgramFault
 
 _SECONDS_BETWEEN_LINES = 15.0
+_EXIT_CODES = (
+    "exit code: 0 done, 1 a gate failed, 2 bad input, 3 a fault of the program, 130 interrupted"
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,14 @@ class Verb:
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps the examples as they are typed."""
+    """Keeps the examples as they are typed, and says what an option is when it is not given."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = action.help or ""
+        if action.default in (None, False, [], ()) or action.default is argparse.SUPPRESS:
+            return told
+        says_so = "(default" in told or not action.option_strings
+        return told if says_so else f"{told} (default: %(default)s)"
 
 
 def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Sequence[str]) -> int:
@@ -56,7 +66,11 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
             continue
         module = importlib.import_module(verb.module)
         sub = choices.add_parser(
-            verb.name, help=verb.summary, description=module.__doc__, formatter_class=_HelpFormatter
+            verb.name,
+            help=verb.summary,
+            description=module.__doc__,
+            formatter_class=_HelpFormatter,
+            epilog="" if "exit code" in (module.__doc__ or "") else _EXIT_CODES,
         )
         sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
         module.add_arguments(sub)
@@ -69,7 +83,7 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
     try:
         return args.run(args) or 0
     except KeyboardInterrupt:
-        fail("interrupted; what was finished is kept.")
+        fail("interrupted; files that were finished are kept, and none is half-written.")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from runtimes.arguments import MOST_THREADS
 from runtimes.errors import InputError
 from runtimes.integrity import check_unchanged
 from runtimes.metadata import find_contract, read_contract
 from runtimes.model_files import kind_of, read_model_file
 from runtimes.prediction import Session
-
-_MOST_THREADS = 1024
 
 
 def open_model(path: Path | str, threads: int = 1, *, require_contract: bool = True) -> Session:
@@ -33,8 +32,8 @@ def open_model(path: Path | str, threads: int = 1, *, require_contract: bool = T
         MissingDependencyError: the runtime's package is not installed.
     """
     path = Path(path)
-    if not 1 <= threads <= _MOST_THREADS:
-        raise InputError(f"the number of threads is {threads}; expected 1 to {_MOST_THREADS}.")
+    if not 1 <= threads <= MOST_THREADS:
+        raise InputError(f"the number of threads is {threads}; expected 1 to {MOST_THREADS}.")
     kind = kind_of(path)
     if kind == "run":
         raise InputError(

@@ -19,7 +19,7 @@ import argparse
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from runtimes.arguments import path, positive
+from runtimes.arguments import path, positive, threads
 
 if TYPE_CHECKING:
     from benchmarks.latency.measure import Latency, Row
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     amount.add_argument("--full", action="store_true", help="1,024 runs and 60 s (default)")
     add("--runs", type=int, metavar="N", help="of each file, at least")
     add("--seconds", type=positive, metavar="T", help="a file, at least")
-    add("--threads", type=int, default=1, help="of each runtime (default 1)")
+    add("--threads", type=threads, default=1, help="of each runtime")
     add("--json", type=path, metavar="FILE", help="also write the figures to this file")
 
 
@@ -55,8 +55,6 @@ def run(args: argparse.Namespace) -> int:
     runs = runs if args.runs is None else args.runs
     if runs < 1:
         raise InputError(f"--runs is {runs}, expected 1 or more.")
-    if not 1 <= args.threads <= 256:
-        raise InputError(f"--threads is {args.threads}, expected 1 to 256.")
     if args.json is not None:
         check_output(args.json, ".json")
     files = find_files(args.files, args.peer)

@@ -6,6 +6,8 @@ XNNPACK's partitions. A profiler slows an inference down a little; `latency` mea
 examples:
   python -m benchmarks operators artifacts/ssd_kd/ssd_kd-int8.tflite
   python -m benchmarks operators a-int8.onnx a-fp32.onnx --top 20 --json operators.json
+
+exit code: 0 all profiled, 1 a file cannot be profiled (the others are), 2 bad input
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from runtimes.arguments import path
+from runtimes.arguments import path, threads
 
 if TYPE_CHECKING:
     from benchmarks.latency.operators import Profile
@@ -23,22 +25,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `python -m benchmarks operators`."""
     add = parser.add_argument
     add("files", metavar="FILE", nargs="+", type=path, help="folders of exports, or model files")
-    add("--runs", type=int, default=200, help="inferences that medians are over (default 200)")
-    add("--top", type=int, default=10, help="so many single operators (default 10)")
-    add("--threads", type=int, default=1, help="of the runtime (default 1)")
+    add("--runs", type=int, default=200, help="inferences that medians are over")
+    add("--top", type=int, default=10, help="so many single operators")
+    add("--threads", type=threads, default=1, help="of the runtime")
     add("--json", type=path, metavar="FILE", help="also write every operator to this file")
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints two tables a file, by kind and the most costly ones, and then the files together."""
     from benchmarks.latency.files import CORE_ML, find_files
-    from benchmarks.latency.operators import profile_file
+    from benchmarks.latency.operators import NotProfiled, profile_file
     from distill.provenance import provenance
     from runtimes.atomic import check_output, write_json
-    from runtimes.console import say
+    from runtimes.console import fail, say
     from runtimes.errors import InputError
 
-    for name, value in (("--runs", args.runs), ("--top", args.top), ("--threads", args.threads)):
+    for name, value in (("--runs", args.runs), ("--top", args.top)):
         if value < 1:
             raise InputError(f"{name} is {value}, expected 1 or more.")
     if args.json is not None:
@@ -46,19 +48,25 @@ def run(args: argparse.Namespace) -> int:
     files = [file for file in find_files(args.files) if file.runtime != CORE_ML]
     if not files:
         raise InputError("no .tflite and no .onnx is named; only these can be profiled.")
-    profiles = []
+    profiles, faults = [], []
     for file in files:
-        found = profile_file(file, args.threads, args.runs)
+        try:
+            found = profile_file(file, args.threads, args.runs)
+        except NotProfiled as fault:
+            faults.append(str(fault))
+            continue
         profiles.append(found)
         say(_kinds(found))
         say(_single(found, args.top))
     if len(profiles) > 1:
         say(_together(profiles))
-    if args.json is not None:
+    if args.json is not None and profiles:
         about = provenance(("ai-edge-litert", "onnxruntime"))
         write_json(args.json, {"files": [p.to_json() for p in profiles], "provenance": about})
         say(f"wrote {args.json}")
-    return 0
+    for reason in faults:
+        fail(reason)
+    return 1 if faults else 0
 
 
 def _kinds(found: Profile) -> str:

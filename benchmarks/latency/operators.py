@@ -15,6 +15,10 @@ from runtimes.errors import InputError
 _TIMEOUT_S = 300.0
 
 
+class NotProfiled(InputError):
+    """A file that its runtime does not run, or that has no profiler here."""
+
+
 @dataclass(frozen=True)
 class Operator:
     """One operator as the runtime carries it out, after its own fusing.
@@ -63,10 +67,10 @@ def profile_file(file: TimedFile, threads: int, runs: int) -> Profile:
     """Profiles a file in a process of its own.
 
     Raises:
-        InputError: the file is no .tflite or .onnx, or cannot be run.
+        NotProfiled: the file is no .tflite or .onnx, or cannot be run.
     """
     if file.path.suffix.lower() not in (".tflite", ".onnx"):
-        raise InputError(f"{file.path}: only a .tflite and an .onnx can be profiled.")
+        raise NotProfiled(f"{file.path}: only a .tflite and an .onnx can be profiled.")
     try:
         if file.fault:
             raise ChildDied(file.fault)
@@ -75,7 +79,7 @@ def profile_file(file: TimedFile, threads: int, runs: int) -> Profile:
                 _TIMEOUT_S, do="profile", path=str(file.path), threads=threads, runs=runs
             )
     except ChildDied as death:
-        raise InputError(f"{file.path}: it cannot be profiled ({death}).") from death
+        raise NotProfiled(f"{file.path}: it cannot be profiled ({death}).") from death
     times = np.median(found["times"], axis=0)
     operators = [
         Operator(number, kind, float(time))

@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", default="lesion", metavar="PROTOCOL", help="lesion (default) or paper"
     )
-    parser.add_argument("--seed", type=seed, default=2021, help="of the split (default 2021)")
-    parser.add_argument("--fold", type=int, default=2, help="of the split 'paper' (default 2)")
+    parser.add_argument("--seed", type=seed, default=2021, help="of the split")
+    parser.add_argument("--fold", type=int, default=2, help="of the split 'paper'")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.add_argument("--out", type=path, metavar="FILE", help="also write them there as JSON")
 

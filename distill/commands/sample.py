@@ -24,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "out", type=path, metavar="OUT", help="folder; an earlier sample there is replaced"
     )
     parser.add_argument(
-        "--per-class", type=int, default=60, metavar="N", help="mean images a class (default 60)"
+        "--per-class", type=int, default=60, metavar="N", help="mean images a class"
     )
     parser.add_argument(
-        "--size", type=int, default=160, metavar="PIXELS", help="edge of the images (default 160)"
+        "--size", type=int, default=160, metavar="PIXELS", help="edge of the images"
     )
-    parser.add_argument("--seed", type=int, default=0, help="which data set (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="which data set")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, fx, nn
@@ -52,6 +52,7 @@ class Choice:
         format: key of the format whose files were judged.
         images: validation images that judged them.
         seed: of their draw.
+        others: a file of every other int8 format with these layers, by key.
     """
 
     layers: tuple[str, ...]
@@ -61,10 +62,19 @@ class Choice:
     format: str = ""
     images: int = 0
     seed: int = 0
+    others: Mapping[str, Trial] = field(default_factory=dict)
+
+    def faults(self, key: str) -> tuple[str, ...]:
+        """What is outside of the gate in files of a format, by its key; empty where it passes."""
+        if key in self.others:
+            return self.others[key].faults
+        return next(trial.faults for trial in self.trials if trial.layers == self.layers)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**vars(self), "trials": [vars(trial) for trial in self.trials]}
+        trials = [vars(trial) for trial in self.trials]
+        others = {key: vars(trial) for key, trial in self.others.items()}
+        return {**vars(self), "trials": trials, "others": others}
 
 
 def multiply_accumulates(trunk: fx.GraphModule, pixels: Tensor) -> dict[str, int]:
@@ -123,7 +133,7 @@ def growing_sets(
 
 def choose(
     sets: Sequence[tuple[str, ...]],
-    measure: Callable[[tuple[str, ...]], Trial],
+    measure: Callable[[tuple[str, ...], int | None], Trial],
     cost: Mapping[str, int],
 ) -> Choice:
     """Finds the smallest of growing sets with which a file passes, and takes back what it can.
@@ -134,29 +144,31 @@ def choose(
 
     Args:
         sets: from `growing_sets`; the first is empty.
-        measure: writes and judges a file.
+        measure: writes and judges a file; it is told how many may follow at most, or None
+            where nobody can know.
         cost: multiply-accumulates of each convolution.
     """
     trials: dict[tuple[str, ...], Trial] = {}
 
-    def passes(layers: tuple[str, ...]) -> bool:
+    def passes(layers: tuple[str, ...], left: int | None) -> bool:
         if layers not in trials:
-            trials[layers] = measure(layers)
+            trials[layers] = measure(layers, left)
         return not trials[layers].faults
 
     def choice(layers: tuple[str, ...], passed: bool) -> Choice:
         share = sum(cost[name] for name in layers) / sum(cost.values())
         return Choice(layers, passed, share, tuple(trials.values()))
 
-    low, high = -1, 0
-    while not passes(sets[high]):
-        if high == len(sets) - 1:
+    low, high, last = -1, 0, len(sets) - 1
+    while not passes(sets[high], None if high else 0):
+        if high == last:
             best = min(trials.values(), key=lambda trial: trial.divergence)
             return choice(best.layers, passed=False)
-        low, high = high, min(max(1, 2 * high), len(sets) - 1)
+        low, high = high, min(max(1, 2 * high), last)
     while high - low > 1:
         middle = (low + high) // 2
-        if passes(sets[middle]):
+        halvings = (high - low - 1).bit_length() - 1
+        if passes(sets[middle], halvings + high - 1):
             high = middle
         else:
             low = middle
@@ -164,7 +176,7 @@ def choose(
     for number in range(high - 1, 0, -1):
         group = set(sets[number]) - set(sets[number - 1])
         fewer = tuple(name for name in layers if name not in group)
-        if passes(fewer):
+        if passes(fewer, number - 1):
             layers = fewer
     return choice(layers, passed=True)
 

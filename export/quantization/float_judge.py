@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,14 +41,14 @@ JUDGED, FEW = 1024, 256
 _SENSITIVITY_IMAGES = 32
 
 
-def judged_format(formats: Sequence[Format]) -> Format | None:
-    """Returns the int8 format whose files decide for all, the one that runs fastest here.
+def judged_formats(formats: Sequence[Format]) -> list[Format]:
+    """Returns the int8 formats whose converters are installed, the fastest here first.
 
-    None where no converter of one is installed; each format then says so itself.
+    The first decides for all. A format whose converter is missing says so itself later.
     """
     order = ("tflite", "onnx", "coreml")
     rounded = [form for form in formats if form.rounds_activations and _is_installed(form)]
-    return min(rounded, key=lambda form: order.index(form.family), default=None)
+    return sorted(rounded, key=lambda form: order.index(form.family))
 
 
 def _is_installed(form: Format) -> bool:
@@ -60,33 +61,43 @@ def _is_installed(form: Format) -> bool:
 
 def choose_float_layers(
     conversions: Conversions,
-    form: Format,
+    formats: Sequence[Format],
     classifier: Classifier,
     contract: Contract,
     dataset: Dataset,
     *,
     images: int = JUDGED,
     seed: int = 0,
+    apart: Collection[str] = (),
 ) -> Choice:
     """Returns the least set of convolutions in float with which a file passes its gate.
 
     Args:
         conversions: of the student, with calibration images.
-        form: the int8 format that is written and judged; the choice holds for the others too.
+        formats: int8 formats; the first decides, and each other one is judged with its choice.
         classifier: the student.
         contract: with preprocessing and temperature.
         dataset: whose validation side judges.
         images: drawn at random from it, or all where it has fewer.
         seed: of that draw.
+        apart: ids of images that do not judge, since the choice is tested on them.
     """
     deployable = conversions.equalized
     trunk = fx.symbolic_trace(deployable.trunk)
     samples = conversions.calibration[:_SENSITIVITY_IMAGES]
     cost = multiply_accumulates(trunk, deployable.trunk_input(samples[:1]))
-    judge = _judge(conversions, form, classifier, contract, dataset, images, seed)
+    decides, *others = formats
+    judge = _judge(conversions, decides, classifier, contract, dataset, images, seed, apart)
 
     def told(choice: Choice) -> Choice:
-        return replace(choice, format=form.key, images=len(judge.target), seed=seed)
+        found = {
+            form.key: replace(judge, form=form, gate=gate_for(form, classifier))(choice.layers)
+            for form in others
+            if choice.passed
+        }
+        return replace(
+            choice, format=decides.key, images=len(judge.target), seed=seed, others=found
+        )
 
     if len(judge.target) < FEW:
         warn(
@@ -95,13 +106,13 @@ def choose_float_layers(
         )
     first = judge(())
     if not first.faults:
-        return told(choose([()], lambda layers: first, cost))
+        return told(choose([()], lambda layers, left: first, cost))
     with progress("layers") as bar:
         noise = measure_sensitivity(
             deployable, samples, ROUNDINGS["int8"], lambda done, total: bar.advance()
         )
     sets = growing_sets(trunk, noise.layers, cost)
-    return told(choose(sets, lambda layers: judge(layers) if layers else first, cost))
+    return told(choose(sets, lambda layers, left: judge(layers, left) if layers else first, cost))
 
 
 @dataclass(frozen=True)
@@ -114,8 +125,14 @@ class _Judge:
     target: np.ndarray
     reference: Prediction
 
-    def __call__(self, layers: tuple[str, ...]) -> Trial:
-        """Writes a file with these convolutions in float and compares it with torch."""
+    def __call__(self, layers: tuple[str, ...], left: int | None = 0) -> Trial:
+        """Writes a file with these convolutions in float and compares it with torch.
+
+        Args:
+            layers: convolutions in float.
+            left: files that may follow at most; None where nobody can know.
+        """
+        started = time.monotonic()
         settings = replace(self.conversions.quantization, float_layers=layers)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"trial{self.form.suffix}"
@@ -135,9 +152,12 @@ class _Judge:
             mean_divergence(torchs.astype(np.float64), own.astype(np.float64)),
             self.gate.faults(deviation),
         )
+        took = time.monotonic() - started
+        more = f", at most {left} more files, {left * took / 60:.1f} min" if left else ""
         note(
             f"{self.form.key} with {_named(layers)} in float: {100 * trial.agreement:.2f} % agree, "
-            f"KL {trial.divergence:.1e}, {'; '.join(trial.faults) or 'passes'}"
+            f"KL {trial.divergence:.1e}, {'; '.join(trial.faults) or 'passes'} "
+            f"({took:.0f} s{more})"
         )
         return trial
 
@@ -150,8 +170,9 @@ def _judge(
     dataset: Dataset,
     images: int,
     seed: int,
+    apart: Collection[str],
 ) -> _Judge:
-    drawn = draw_at_random(dataset, "validation", images, seed)
+    drawn = draw_at_random(dataset, "validation", images, seed, apart)
     pixels = network_pixels(dataset, drawn.ids, contract.preprocessing)
     side = dict(zip(dataset.ids("validation"), dataset.labels("validation"), strict=True))
     target = np.array([side[image] for image in drawn.ids])

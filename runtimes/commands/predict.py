@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runtimes.arguments import path
+from runtimes.arguments import path, threads
 from runtimes.atomic import check_output, replacing_file
 from runtimes.console import note, progress, say, warn
 from runtimes.errors import InputError
@@ -45,13 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=path,
         default=Path("predictions.csv"),
-        help="the CSV file to write (default: %(default)s)",
+        help="the CSV file to write",
     )
     parser.add_argument(
         "--threads",
-        type=int,
+        type=threads,
         default=1,
-        help="CPU threads (default: %(default)s)",
+        help="CPU threads",
     )
 
 

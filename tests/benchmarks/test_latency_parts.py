@@ -153,8 +153,10 @@ def test_a_file_that_cannot_be_profiled_is_named(
         profile_file(find_files([bad])[0], threads=1, runs=1)
     out = tmp_path / "o.json"
     good = write_onnx(tmp_path / "good.onnx")
-    words = ["operators", str(good), "--runs", "3", "--json", str(out)]
-    assert run_program("benchmarks", "", VERB, words) == 0
-    assert "good.onnx: " in capsys.readouterr().out
+    words = ["operators", str(bad), str(good), "--runs", "3", "--json", str(out)]
+    assert run_program("benchmarks", "", VERB, words) == 1
+    said = capsys.readouterr()
+    assert "good.onnx: " in said.out
+    assert "bad.tflite: it cannot be profiled" in said.err
     assert json.loads(out.read_text())["files"][0]["operators"]
     assert run_program("benchmarks", "", VERB, [*words, "--runs", "0"]) == 2

@@ -22,6 +22,7 @@ from distill.models import Classifier
 from distill.sample import write_sample
 from export.formats import FORMATS, Format, Tolerance, select_formats
 from export.pipeline import Settings, exit_code, export_run
+from export.quantization.float_choice import Choice, Trial
 from runtimes.dependencies import STAGES
 from runtimes.errors import InputError, MissingDependencyError
 from runtimes.metadata import read_contract
@@ -252,6 +253,29 @@ def test_a_choice_of_float_layers_is_made_on_written_files_and_recorded(
     mixed = _program(*words, "auto", "0.0")
     assert mixed.returncode == 2
     assert "'auto' and layers beside it" in mixed.stderr
+
+
+def test_a_format_outside_its_gate_with_the_choice_is_not_delivered(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, outside = Trial((), 1.0, 0.0, 0.0, ()), Trial((), 0.9, 0.0, 0.1, ("too few agree",))
+    keys = ("onnx:int8", "tflite:int8", "onnx:fp32")
+
+    def verdicts(choice: Choice) -> dict[str, str]:
+        monkeypatch.setattr("export.pipeline.choose_float_layers", lambda *given, **named: choice)
+        settings = Settings(64, 64, choose_float_layers=True)
+        rows = export_run(run, tmp_path, select_formats(keys), settings=settings).rows
+        assert exit_code(rows) == 1
+        return {row.form.key: str(row.problem or "") for row in rows}
+
+    one = Choice((), True, 0.0, (inside,), "tflite:int8", 300, others={"onnx:int8": outside})
+    found = verdicts(one)
+    assert found["tflite:int8"] == found["onnx:fp32"] == ""
+    assert "chosen with tflite:int8) on 300 validation images: too few agree" in found["onnx:int8"]
+    found = verdicts(Choice((), False, 0.0, (outside,), "tflite:int8", 300))
+    assert found["onnx:fp32"] == ""
+    assert "(what came closest)" in found["tflite:int8"]
+    assert "(what came closest)" in found["onnx:int8"]
 
 
 def test_operators_in_float_are_said_and_recorded(artifacts: Path) -> None:

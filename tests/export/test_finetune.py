@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +20,12 @@ from distill.comparison import read_student
 from distill.models import Classifier
 from distill.sample import write_sample
 from distill.train import Deadline, Stopped
+from export.quantization.aware import finetune as module
 from export.quantization.aware.finetune import Settings, finetune
 from export.quantization.aware.record import AWARE_FILE, read_aware
+from export.quantization.aware.task import Signals
 from runtimes.console import Verb, run_program
-from runtimes.errors import InputError
+from runtimes.errors import GateError, InputError
 
 CPU = torch.device("cpu")
 SETTINGS = Settings(
@@ -101,8 +106,46 @@ def test_stopped_and_resumed_it_learns_the_same(run: Path, tuned: Path, tmp_path
         assert torch.equal(value, slices[0][name]), name
 
 
+def test_without_time_for_a_first_step_nothing_is_written(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"before the first step.*Give more time"):
+        finetune(run, tmp_path / "out", SETTINGS, CPU, deadline=Deadline(0.0))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_signal_before_training_ends_it_at_once(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(*given: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+        pytest.fail("the signal had no effect")
+
+    monkeypatch.setattr(module, "measure", measured)
+    words = ["finetune", str(run), "--out", str(tmp_path / "out"), "--images-per-class", "8"]
+    assert run_program("export", "", VERBS, [*words, "--calibration-images", "32"]) == 130
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_student_that_came_no_closer_is_not_kept(run: Path, tmp_path: Path) -> None:
+    out, wild = tmp_path / "wild", replace(SETTINGS, lr=3.0, epochs=0.3)
+    with pytest.raises(GateError, match=r"no epoch .* closer .* no aware.safetensors is written"):
+        finetune(run, out, wild, CPU)
+    assert {path.name for path in out.iterdir()} == {"log.jsonl"}
+    finetune(run, out, SETTINGS, CPU)
+    assert (out / AWARE_FILE).exists()
+
+
+def test_what_is_no_fine_tuning_is_named(run: Path, tuned: Path) -> None:
+    student, _ = read_student(run)
+    with pytest.raises(InputError, match="is a run, not a fine-tuning"):
+        read_aware(run, run, student)
+    with pytest.raises(InputError, match="is a file; give the folder"):
+        read_aware(tuned / AWARE_FILE, run, student)
+
+
 def test_a_teacher_and_the_labels_take_part_where_one_is_given(run: Path, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, epochs=0.2)
+    signals = Signals(teacher=0.001, labels=0.001)  # of a teacher that has learned nothing
+    settings = replace(SETTINGS, epochs=1.0, signals=signals)
     record = finetune(run, tmp_path / "taught", settings, CPU, teacher=run / "teacher")
     assert record["teacher"] == "resnet18"
     assert set(record["epochs"][0]["terms"]) == {"student", "last_map", "teacher", "labels"}
@@ -148,6 +191,16 @@ def _span(value: object) -> Callable[[dict[str, Tensor], dict[str, str]], None]:
     return change
 
 
+def _half(tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    tensors["0.0.weight"] = tensors["0.0.weight"].half()
+
+
+def _off_steps(tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    tensors["1.conv.1.weight"] = (
+        tensors["1.conv.1.weight"] * torch.linspace(0.9, 1, 32)[:, None, None]
+    )
+
+
 def _narrow(tensors: dict[str, Tensor], header: dict[str, str]) -> None:
     tensors["0.0.weight"] = tensors["0.0.weight"][:4]
 
@@ -161,6 +214,8 @@ def _foreign(tensors: dict[str, Tensor], header: dict[str, str]) -> None:
     [
         (_without("1.conv.1.bias"), r"'1.conv.1.bias' is missing, expected \(16,\)"),
         (_narrow, r"'0.0.weight' is \(4, 3, 3, 3\), expected \(32, 3, 3, 3\)"),
+        (_half, "'0.0.weight' is float16, expected float32"),
+        (_off_steps, r"do not lie on the int8 steps of their channels.*was changed"),
         (_span([0.1, 0]), "the range of '0.0' is"),  # more than eleven binary digits
         (_span([-0.5, 0]), "a scale of eleven binary digits above 0"),
         (_span([0.5, 7]), "here 0"),

@@ -20,7 +20,7 @@ from export.quantization.float_choice import (
     growing_sets,
     multiply_accumulates,
 )
-from export.quantization.float_judge import judged_format
+from export.quantization.float_judge import judged_formats
 from export.quantization.float_layers import exact_nodes, in_float, trunk_steps
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.sensitivity import LayerNoise, measure_sensitivity, stored_tensors
@@ -28,6 +28,7 @@ from export.quantization.sensitivity import LayerNoise, measure_sensitivity, sto
 SETS = [tuple("abcdefgh"[:count]) for count in range(9)]
 _KEYS = ("tflite:int8", "onnx:int8", "onnx:fp16")
 COST = dict.fromkeys("abcdefgh", 10)
+Measure = Callable[[tuple[str, ...], int | None], Trial]
 
 
 @pytest.fixture
@@ -35,10 +36,10 @@ def trunk(classifier: Classifier) -> fx.GraphModule:
     return fx.symbolic_trace(Deployable(classifier, 1.0).trunk)
 
 
-def _passing(enough: Callable[[frozenset[str]], bool]) -> Callable[[tuple[str, ...]], Trial]:
+def _passing(enough: Callable[[frozenset[str]], bool]) -> Measure:
     """A gate that asks for some layers, whatever the others are."""
 
-    def measure(layers: tuple[str, ...]) -> Trial:
+    def measure(layers: tuple[str, ...], left: int | None) -> Trial:
         faults = () if enough(frozenset(layers)) else ("too far",)
         return Trial(layers, 0.9, 0.0, 1 / (1 + len(layers)), faults)
 
@@ -107,12 +108,15 @@ def test_the_least_divergence_is_told_where_no_set_passes() -> None:
 def test_no_set_is_measured_twice() -> None:
     measured = []
 
-    def measure(layers: tuple[str, ...]) -> Trial:
-        measured.append(layers)
-        return _passing(lambda some: some >= {"c", "f"})(layers)
+    def measure(layers: tuple[str, ...], left: int | None) -> Trial:
+        measured.append((layers, left))
+        return _passing(lambda some: some >= {"c", "f"})(layers, left)
 
     found = choose(SETS, measure, COST)
-    assert len(measured) == len(set(measured)) == len(found.trials)
+    assert len(measured) == len({layers for layers, _ in measured}) == len(found.trials)
+    for number, (_, left) in enumerate(measured):
+        assert left is None or number == 0 or len(measured) - 1 - number <= left
+    assert measured[-1][1] == 0
 
 
 def test_measured_noise_leads_to_an_exact_first_value(
@@ -151,7 +155,7 @@ def test_the_format_that_decides_is_one_whose_converter_is_installed(
 ) -> None:
     formats = select_formats(_KEYS)
     (tflite,), (onnx,), (half,) = (select_formats([key]) for key in _KEYS)
-    assert judged_format(formats) == tflite
+    assert judged_formats(formats) == [tflite, onnx]
     monkeypatch.setitem(format_table.STAGES, "tflite", (("no_such_module", "litert-torch"),))
-    assert judged_format(formats) == onnx
-    assert judged_format([half]) is None
+    assert judged_formats(formats) == [onnx]
+    assert judged_formats([half]) == []

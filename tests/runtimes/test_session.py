@@ -208,7 +208,7 @@ def test_paths_that_are_no_models_say_what_would_be(tmp_path: Path) -> None:
 
 
 def test_threads_must_be_at_least_one(tiny: Tiny) -> None:
-    with pytest.raises(InputError, match="expected 1 to 1024"):
+    with pytest.raises(InputError, match="expected 1 to 256"):
         open_model(tiny.tflite, threads=0)
 
 

@@ -36,10 +36,10 @@ from export.quantization.aware.record import AWARE_FILE, write_aware
 from export.quantization.aware.sites import find_sites
 from export.quantization.aware.task import AwareTask, DeployedClassifier, Judge, Signals, frozen
 from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
-from runtimes.atomic import check_apart, write_json
-from runtimes.console import note, warn
+from runtimes.atomic import check_apart, replacing_file, write_json
+from runtimes.console import note
 from runtimes.contract import Contract
-from runtimes.errors import InputError
+from runtimes.errors import GateError, InputError
 from runtimes.hashes import sha256_of
 
 RECORD_FILE = "finetune.json"
@@ -93,7 +93,8 @@ def finetune(
     """Writes aware.safetensors, finetune.json and log.jsonl; returns what finetune.json says.
 
     It starts where post-training quantization ends: channels equalized, biases corrected, sums of
-    depthwise kernels kept, ranges measured.
+    depthwise kernels kept, ranges measured. A signal stops it at once before its first step, and
+    after the running step from there on.
 
     Args:
         run: a finished run, or a released model with `data`.
@@ -108,7 +109,8 @@ def finetune(
     Raises:
         InputError: no finished run, a network whose ranges cannot be learned, a folder that holds
             something else, or a teacher that does not fit.
-        Stopped: the deadline passed.
+        Stopped: the deadline passed after a step.
+        GateError: no epoch brought the rounded student closer to the float one.
     """
     classifier, contract = read_student(run)
     check_weights(classifier, run / STUDENT_FILE)
@@ -145,16 +147,20 @@ def finetune(
         (epoch, *_) = plan_epochs(stage.phases, len(context.dataset.rows("train")))
         before = judge(task, epoch, context)
         note(f"before: {_told(before)}")
-        train(task, stage, out, context, judge)
+        _check_time(context.deadline)
+        with context.deadline.catching_signals():
+            train(task, stage, out, context, judge)
         after = judge(task, epoch, context)
         note(f"after: {_told(after)}")
         if after["divergence"] >= before["divergence"]:
-            warn(
-                "the fine-tuned student is no closer to the float one than before. Try a lower "
-                "--lr or more --epochs, and export without it meanwhile."
+            (out / STATE_FILE).unlink(missing_ok=True)
+            raise GateError(
+                f"{out}: no epoch brought the rounded student closer to the float one (KL "
+                f"{before['divergence']:.5f} nats before, {after['divergence']:.5f} at best), so "
+                f"no {AWARE_FILE} is written. Try a lower --lr or more --epochs."
             )
         learned = trained_ranges(trunk.cpu(), first.sites)
-        write_aware(out, student, trained_parameters(trunk), learned)
+        parameters = trained_parameters(trunk)
         document = {
             "student": student,
             "teacher": None if taught is None else recipe.pair.teacher,
@@ -163,7 +169,10 @@ def finetune(
             "validation": {"before": before, "after": after},
             **_record(out, context),
         }
-        write_json(out / RECORD_FILE, document)
+        with replacing_file(out / AWARE_FILE) as finished:  # last: with it the folder is finished
+            write_aware(finished, student, parameters, learned)
+            document["sha256"] = sha256_of(finished)
+            write_json(out / RECORD_FILE, document)
         (out / STATE_FILE).unlink(missing_ok=True)
     return document
 
@@ -194,6 +203,19 @@ def _check_folder(out: Path, resume: bool) -> None:
     if (out / STATE_FILE).exists() and not resume:
         raise InputError(
             f"{out} holds an unfinished fine-tuning. Go on with --resume, or choose another --out."
+        )
+
+
+def _check_time(deadline: Deadline) -> None:
+    """Checks that there is time for a first step.
+
+    Raises:
+        InputError: there is none, and a resume would find nothing to go on from.
+    """
+    if deadline.passed():
+        raise InputError(
+            "--time-budget passed before the first step, while images and ranges were read; "
+            "nothing was trained. Give more time."
         )
 
 
@@ -252,7 +274,6 @@ def _record(out: Path, context: Context) -> dict[str, Any]:
         "synthetic": dataset.index.synthetic,
         "training_images": len(dataset.rows("train")),
         "epochs": [{key: row[key] for key in columns} for row in rows],
-        "sha256": sha256_of(out / AWARE_FILE),
         "provenance": context.provenance,
     }
 

@@ -132,6 +132,12 @@ def trained_parameters(aware: fx.GraphModule) -> dict[str, Tensor]:
     return found
 
 
+def on_steps(weight: Tensor) -> bool:
+    """Whether weights (O, I, h, w) are whole int8 steps of their channels, to the last digit."""
+    scale = eleven_digits(channel_scale(weight))
+    return torch.equal(torch.round(weight / scale) * scale, weight)
+
+
 def with_parameters(trunk: nn.Module, parameters: Mapping[str, Tensor]) -> fx.GraphModule:
     """Returns a copy of a float trunk with other weights and biases in its convolutions."""
     copied = fx.symbolic_trace(copy.deepcopy(trunk))

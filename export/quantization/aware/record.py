@@ -15,7 +15,7 @@ from torch import Tensor, fx
 from distill.checkpoint import STUDENT_FILE, header_json, load_tensors, save_tensors
 from distill.models import Classifier
 from export.deployable import Deployable
-from export.quantization.aware.network import with_parameters
+from export.quantization.aware.network import on_steps, with_parameters
 from export.quantization.aware.sites import LearnedRanges, find_sites
 from export.quantization.aware.steps import LAST, Range, eleven_digits
 from runtimes.errors import InputError
@@ -51,7 +51,7 @@ class Aware:
 
 
 def write_aware(
-    folder: Path,
+    path: Path,
     student: Mapping[str, str],
     parameters: Mapping[str, Tensor],
     learned: LearnedRanges,
@@ -59,7 +59,7 @@ def write_aware(
     """Writes aware.safetensors.
 
     Args:
-        folder: of the fine-tuning.
+        path: of the file.
         student: `architecture`, `sha256` of its weights, and `run`, the name of its folder.
         parameters: see `Aware`.
         learned: see `Aware`.
@@ -71,7 +71,7 @@ def write_aware(
         **{f"student_{key}": value for key, value in student.items()},
         "ranges": json.dumps(ranges),
     }
-    save_tensors(folder / AWARE_FILE, dict(parameters), header)
+    save_tensors(path, dict(parameters), header)
 
 
 def read_aware(folder: Path, run: Path, classifier: Classifier) -> Aware:
@@ -87,6 +87,10 @@ def read_aware(folder: Path, run: Path, classifier: Classifier) -> Aware:
     """
     path = folder / AWARE_FILE
     again = f"Fine-tune this student with: python -m export finetune {run} --out FOLDER"
+    if folder.is_file():
+        raise InputError(f"{folder} is a file; give the folder that `finetune` wrote. {again}")
+    if (folder / STUDENT_FILE).is_file():
+        raise InputError(f"{folder} is a run, not a fine-tuning of one. {again}")
     if not path.is_file():
         what = "its training is not finished" if folder.is_dir() else "there is no such folder"
         raise InputError(f"{path} is missing: {what}. {again}")
@@ -112,8 +116,16 @@ def read_aware(folder: Path, run: Path, classifier: Classifier) -> Aware:
         found = tuple(tensors[name].shape) if name in tensors else "missing"
         if found != tuple(shape):
             raise InputError(f"{path}: '{name}' is {found}, expected {tuple(shape)}. {again}")
+        if tensors[name].dtype != torch.float32:
+            kind = str(tensors[name].dtype).removeprefix("torch.")
+            raise InputError(f"{path}: '{name}' is {kind}, expected float32. {again}")
         if not bool(torch.isfinite(tensors[name]).all()):
             raise InputError(f"{path}: '{name}' has values that are no numbers. {again}")
+        if name.endswith(".weight") and not on_steps(tensors[name]):
+            raise InputError(
+                f"{path}: the weights of '{name}' do not lie on the int8 steps of their channels, "
+                f"as trained ones do; the file was changed. {again}"
+            )
     spans = header_json(header, "ranges", path)
     names = {site.name for site in sites}
     if not isinstance(spans, dict) or spans.keys() != names or tensors.keys() != shapes.keys():
