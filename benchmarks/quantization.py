@@ -202,7 +202,7 @@ def try_quantizations(
             for name, quantization in trials.items():
                 path = Path(folder) / f"{len(found)}{form.suffix}"
                 conversions.with_quantization(quantization).write(form, path)
-                embed_contract(path, contract)
+                embed_contract(path, replace(contract, input_dtype=form.input_dtype))
                 answers = open_model(path, torch.get_num_threads()).predict(pixels)
                 bar.advance(text=f"{form.key} {name}")
                 found.append(

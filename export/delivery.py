@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +173,7 @@ class Delivery:
         try:
             operators = self._conversions.write(form, path)
             in_float = self._conversions.left_in_float(form, path)
-            embed_contract(path, self._verification.contract)
+            embed_contract(path, replace(self._verification.contract, input_dtype=form.input_dtype))
         except DermportError:
             raise
         except Exception as error:

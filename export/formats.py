@@ -72,6 +72,11 @@ class Format:
         """Whether activations are int8, and not weights alone."""
         return self.precision in ("int8", "w8a8")
 
+    @property
+    def input_dtype(self) -> str:
+        """Type of the pixels that a file takes: an image of Core ML has 8 bits a channel."""
+        return "uint8" if self.family == "coreml" or self.key == "tflite:int8" else "float32"
+
     def file_name(self, name: str) -> str:
         """The file's name for a model called `name`."""
         return f"{name}-{self.precision}{self.suffix}"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from runtimes.errors import InputError
 from runtimes.strict_json import StrictObject, is_number, parse_object
 
 SCHEMA = "dermport.contract"
-CONTRACT_VERSION = "1.0"
+CONTRACT_VERSION = "1.1"  # 1.1: input.dtype of a file may be uint8
 INPUT_NAME = "image"
 OUTPUT_NAMES = ("probabilities", "cam", "unknown")
 CROPS = ("none", "center-square")
+INPUT_DTYPES = ("float32", "uint8")
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,10 @@ class Training:
 
 @dataclass(frozen=True)
 class Contract:
-    """Everything that an application must know to use a model file and to judge its answer."""
+    """Everything that an application must know to use a model file and to judge its answer.
+
+    `input_dtype` belongs to one file and not to the model, so it plays no part in comparisons.
+    """
 
     name: str
     labels: tuple[Label, ...]
@@ -144,9 +148,12 @@ class Contract:
     training: Training
     license: str
     intended_use: str
+    input_dtype: str = field(default="float32", compare=False)
 
     def __post_init__(self) -> None:
         codes = list(self.codes)
+        possible = f"one of {', '.join(INPUT_DTYPES)}"
+        _require(self.input_dtype in INPUT_DTYPES, "input.dtype", self.input_dtype, possible)
         _require(bool(self.name.strip()), "name", self.name, "a name")
         _require(len(codes) >= 2, "labels", codes, "at least two classes")
         _require(all(code.strip() for code in codes), "labels", codes, "a code for every class")
@@ -205,6 +212,7 @@ class Contract:
                 training=_training(top.child("training"), newer),
                 license=top.text("license"),
                 intended_use=top.text("intended_use"),
+                input_dtype=top.child("input").text("dtype"),
             )
         except _ValueError as error:
             raise InputError(f"{origin}: {error}") from error
@@ -222,7 +230,7 @@ class Contract:
             "shape": ["N", side, side, 3],
             "layout": "NHWC",
             "color": "RGB",
-            "dtype": "float32",
+            "dtype": self.input_dtype,
             "range": [0, 255],
         }
 

@@ -137,7 +137,7 @@ class _Judge:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"trial{self.form.suffix}"
             self.conversions.with_quantization(settings).write(self.form, path)
-            embed_contract(path, self.contract)
+            embed_contract(path, replace(self.contract, input_dtype=self.form.input_dtype))
             found = open_model(path, torch.get_num_threads()).predict(self.pixels)
         own, torchs = found.probabilities, self.reference.probabilities
         deviation = Deviation(

@@ -73,7 +73,8 @@ def _lines(contract: Contract) -> Iterator[str]:
         f"{recipe.effective_resolution}×{recipe.effective_resolution}, then to "
         f"{recipe.size}×{recipe.size}"
     )
-    yield f"input: image, RGB 0 to 255, channels last, N×{recipe.size}×{recipe.size}×3"
+    shape = f"N×{recipe.size}×{recipe.size}×3"
+    yield f"input: image, RGB 0 to 255 as {contract.input_dtype}, channels last, {shape}"
     yield (
         f"outputs: probabilities (softmax at temperature {calibration.temperature:g}), cam (class "
         "activation maps), unknown (minus the largest logit)"

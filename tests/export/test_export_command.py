@@ -106,12 +106,29 @@ def test_calibration_images_are_of_the_training_side_and_recorded(
     assert len(calibration["pixels_sha256"]) == 64
 
 
+def _pixel_type(path: Path) -> str:
+    """The type of the pixels that a file takes, as its own library sees it."""
+    if path.suffix == ".tflite":
+        interpreter = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(str(path))
+        return str(np.dtype(interpreter.get_input_details()[0]["dtype"]))
+    if path.suffix == ".onnx":
+        graph = pytest.importorskip("onnx").load(path).graph
+        return str(pytest.importorskip("onnx").helper.tensor_dtype_to_np_dtype(
+            graph.input[0].type.tensor_type.elem_type
+        ))  # fmt: skip
+    spec = pytest.importorskip("coremltools").models.MLModel(str(path), skip_model_load=True)
+    kind = spec.get_spec().description.input[0].type
+    return "uint8" if kind.WhichOneof("Type") == "imageType" else "float32"
+
+
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.key)
 def test_every_file_explains_itself_and_gives_its_golden_answers(
     form: Format, artifacts: Path
 ) -> None:
     path = artifacts / form.file_name("run")
-    assert read_contract(path).training.synthetic
+    contract = read_contract(path)
+    assert contract.training.synthetic
+    assert contract.input_dtype == _pixel_type(path)
     golden = load_file(artifacts / "golden.safetensors")
     found = open_model(path).predict(golden["image"])
     assert np.allclose(found.probabilities, golden[f"{form.key}/probabilities"], atol=1e-6)
