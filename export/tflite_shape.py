@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from export.deployable import HEAD_WEIGHT
@@ -41,16 +41,15 @@ class Finding:
         return f"{self.operator}{where} by {self.module}: {self.fault}; {self.remedy}"
 
 
-def shape_findings(content: bytes, float_layers: Collection[str] = ()) -> list[Finding]:
+def shape_findings(content: bytes) -> list[Finding]:
     """Returns what keeps an int8 model from its best shape; nothing for a good one.
 
     A good one has bytes or floats at its borders, a change of type at the entrance and one before
-    the float head, no operation of its own for normalisation, no change of layout, and a trunk that
-    is int8 but for the layers that were left in float.
+    the float head, no operation of its own for normalisation, and no change of layout. What of the
+    trunk is in float all the same, `float_fallback` says.
 
     Args:
         content: from `export.tflite_export.quantize_static`, with tensors named after modules.
-        float_layers: convolutions that were left in float, see `float_layers`.
     """
     graph = _Graph(content)
     return [
@@ -58,7 +57,6 @@ def shape_findings(content: bytes, float_layers: Collection[str] = ()) -> list[F
         *_normalisation(graph),
         *_transposes(graph),
         *_changes_of_type(graph),
-        *_float_operators(graph, float_layers),
     ]
 
 
@@ -144,24 +142,6 @@ def _changes_of_type(graph: _Graph) -> Iterator[Finding]:
         ):
             remedy = f"give {operator.inputs[0]} the range of {operator.outputs[0]}"
             yield graph.finding(position, "only changes the scale", remedy, False)
-
-
-def _float_operators(graph: _Graph, float_layers: Collection[str]) -> Iterator[Finding]:
-    """Operators of the trunk that compute in float though no float layer is connected to them."""
-    names = {f"{TRUNK_SCOPE}{layer}" for layer in float_layers}
-    named = [op for op, layer in zip(graph.operators, graph.layers, strict=True) if layer in names]
-    padded = {name for operator in named for name in operator.inputs}
-    meant: set[str] = set()
-    for position in range(graph.first, graph.head):
-        operator, layer = graph.operators[position], graph.layers[position]
-        if operator.kind in _CHANGES_OF_TYPE or graph.types[operator.outputs[0]] != "FLOAT32":
-            continue
-        follows = layer is None and not meant.isdisjoint(operator.inputs)
-        if layer in names or follows or not padded.isdisjoint(operator.outputs):
-            meant.update(operator.outputs)
-        else:
-            remedy = "quantize it, or say that it is meant with --float-layers"
-            yield graph.finding(position, f"computes {operator.outputs[0]} in float", remedy, False)
 
 
 def _layer(operator: Operation) -> str | None:
