@@ -15,6 +15,7 @@ from typing import Any
 
 from export.deployable import HEAD_WEIGHT
 from export.formats import Format
+from export.half_trunk import MARK
 from export.quantization.float_layers import Step, in_float
 from export.tflite_names import TRUNK_SCOPE, operations
 
@@ -213,6 +214,8 @@ def _core_ml_layers(layers: Sequence[str]) -> Callable[[str], str]:
 
     def layer_of(weight: str) -> str:
         plain = weight.rpartition("_weight")[0]
+        for mark in (f"trunk_{MARK}_", f"trunk_{MARK}"):  # of what is kept in float32
+            plain = plain.replace(mark, "trunk_")
         # coremltools wraps a convolution and its activation into a module of its own.
         return names.get(plain) or names.get(plain.removesuffix("_conv"), plain)
 

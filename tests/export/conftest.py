@@ -13,6 +13,8 @@ from distill.models import Classifier
 from export.golden import golden_images
 from runtimes.contract import Calibration, Contract, Label, Preprocessing, Training
 
+from .half_networks import with_detour
+
 SIZE = 32
 
 
@@ -88,3 +90,15 @@ def contract() -> Contract:
         license="Apache-2.0",
         intended_use="tests",
     )
+
+
+@pytest.fixture(scope="module")
+def loud(classifier: Classifier) -> Classifier:
+    """A network with outputs beyond float16."""
+    return with_detour(classifier, loud=True)
+
+
+@pytest.fixture(scope="module")
+def faint(classifier: Classifier) -> Classifier:
+    """A network with a channel of weights that float16 takes for zero."""
+    return with_detour(classifier, loud=False)
