@@ -10,16 +10,17 @@ from distill.models import PIXEL_OFFSET
 from export.tflite_names import INPUT_SCOPE
 from runtimes.contract import INPUT_NAME
 
-QUANTIZED_PIXELS = f"{INPUT_SCOPE}quantize_0"
+FLOAT_PIXELS, QUANTIZED_PIXELS = f"{INPUT_SCOPE}dequantize_0", f"{INPUT_SCOPE}quantize_0"
 
 
 def take_bytes(content: bytes) -> bytes:
     """Returns the same model for an `image` of uint8 pixels, without the subtraction before it.
 
     Bytes with the scale 1 and the zero point 128 stand for pixel − 128, so that the operation is in
-    the type of the input. What is left is the change to int8, which flips one bit of each pixel;
-    where the first convolution is in float, the change to float32. uint8 and not int8, because the
-    browser runtime takes no int8 input.
+    the type of the input, and a change to float32 takes its place. Where the first convolution is
+    int8, the change to that stays behind it: XNNPACK takes both, but not the one from uint8 to
+    int8, which would be carried out byte by byte. uint8 and not int8, because the browser runtime
+    takes no int8 input.
 
     Args:
         content: a model quantized from what `export.tflite_export.convert` gave.
@@ -44,24 +45,15 @@ def take_bytes(content: bytes) -> bytes:
     image.quantization = schema.QuantizationParametersT(
         scale=np.ones(1, np.float32), zeroPoint=np.array([PIXEL_OFFSET], np.int64)
     )
-    difference, pixels = subtraction.outputs[0], subtraction.inputs[:1]
-    in_float = False
-    for operator in graph.operators[1:]:
-        if difference not in operator.inputs:
-            continue
-        if flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) == "QUANTIZE":
-            operator.inputs = pixels
+    difference, subtraction.inputs = subtraction.outputs[0], subtraction.inputs[:1]
+    subtraction.opcodeIndex = _dequantize(model, schema)
+    subtraction.builtinOptionsType = schema.BuiltinOptions.NONE
+    subtraction.builtinOptions = None
+    graph.tensors[difference].name = FLOAT_PIXELS.encode()
+    for operator in graph.operators:
+        kind = flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex)
+        if kind == "QUANTIZE" and difference in operator.inputs:
             graph.tensors[operator.outputs[0]].name = QUANTIZED_PIXELS.encode()
-        else:
-            in_float = True
-    if in_float:
-        subtraction.opcodeIndex = _dequantize(model, schema)
-        subtraction.inputs = pixels
-        subtraction.builtinOptionsType = schema.BuiltinOptions.NONE
-        subtraction.builtinOptions = None
-        graph.tensors[difference].name = f"{INPUT_SCOPE}dequantize_0".encode()
-    else:
-        graph.operators.remove(subtraction)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 

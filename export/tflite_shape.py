@@ -44,9 +44,9 @@ class Finding:
 def shape_findings(content: bytes) -> list[Finding]:
     """Returns what keeps an int8 model from its best shape; nothing for a good one.
 
-    A good one has bytes or floats at its borders, a change of type at the entrance and one before
-    the float head, no operation of its own for normalisation, and no change of layout. What of the
-    trunk is in float all the same, `float_fallback` says.
+    A good one has bytes or floats at its borders, bytes that become int8 at the entrance, a change
+    of type before the float head, no operation of its own for normalisation, and no change of
+    layout. What of the trunk is in float all the same, `float_fallback` says.
 
     Args:
         content: from `export.tflite_export.quantize_static`, with tensors named after modules.
@@ -126,7 +126,11 @@ def _transposes(graph: _Graph) -> Iterator[Finding]:
 def _changes_of_type(graph: _Graph) -> Iterator[Finding]:
     for position, operator in graph.where(lambda op: op.kind in _CHANGES_OF_TYPE):
         source = graph.writer.get(operator.inputs[0])
-        if source is not None and source.kind == "DEQUANTIZE":
+        if (
+            source is not None
+            and source.kind == "DEQUANTIZE"
+            and source.inputs[0] != INPUT_NAME  # bytes become int8 by way of float32
+        ):
             yield graph.finding(
                 position,
                 f"rounds again what a DEQUANTIZE has just turned into {operator.inputs[0]}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -85,12 +84,14 @@ def test_no_transpose_and_tensors_named_after_modules(content: bytes) -> None:
     assert {name.split("/")[0] for name in names} <= scopes
 
 
-def test_int8_takes_bytes_keeps_the_head_in_float_and_has_two_changes_of_type(
+def test_int8_takes_bytes_and_changes_the_type_at_the_entrance_and_before_the_float_head(
     integer_content: bytes,
 ) -> None:
     graph = operations(integer_content)
-    kinds = Counter(operation.kind for operation in graph)
-    assert kinds["QUANTIZE"] == kinds["DEQUANTIZE"] == 1
+    changes = [operation for operation in graph if operation.kind in ("QUANTIZE", "DEQUANTIZE")]
+    assert [change.kind for change in changes] == ["DEQUANTIZE", "QUANTIZE", "DEQUANTIZE"]
+    assert changes[0].inputs[0] == "image"
+    assert changes[1].inputs == changes[0].outputs
     interpreter = _interpreter(integer_content)
     assert [tensor["dtype"] for tensor in interpreter.get_input_details()] == [np.uint8]
     assert {tensor["dtype"] for tensor in interpreter.get_output_details()} == {np.float32}
