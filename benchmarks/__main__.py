@@ -21,6 +21,9 @@ _VERBS = (
     Verb("export", "time and peak memory of an export", "benchmarks.commands.export"),
     Verb("latency", "model files timed beside each other", "benchmarks.commands.latency"),
     Verb("operators", "time of each operator of a model file", "benchmarks.commands.operators"),
+    Verb(
+        "flops", "operations, parameters and memory beside the paper's", "benchmarks.commands.flops"
+    ),
     Verb("budget", "how long a student trains here under a budget", "benchmarks.commands.budget"),
 )
 

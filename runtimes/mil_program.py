@@ -7,7 +7,8 @@ fp16, so that overflow and rounding show as they would on a phone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from runtimes.coreml_metadata import specification_file
 from runtimes.coremltools_import import import_coremltools
-from runtimes.errors import InputError
+from runtimes.errors import DermportError, InputError
 from runtimes.mil_arguments import Arguments, Operator, UnsupportedError, Value, as_type
 from runtimes.mil_elementwise import ELEMENTWISE
 from runtimes.mil_layers import LAYERS
@@ -93,27 +94,27 @@ def load_program(package: Path) -> MilProgram:
             them are named).
         MissingDependencyError: coremltools is not installed.
     """
-    specification_file(package)
-    import_coremltools()
-    from coremltools.converters.mil.frontend.milproto.load import load
-    from coremltools.models import MLModel
+    with _damage(package):
+        return _compile(package, *_read(package))
 
+
+def read_function(package: Path) -> Any:
+    """Returns the main function of an .mlpackage, of coremltools' class, with its operations.
+
+    Raises:
+        InputError: damaged, or not an ML program.
+        MissingDependencyError: coremltools is not installed.
+    """
+    with _damage(package):
+        return _read(package)[0]
+
+
+@contextmanager
+def _damage(package: Path) -> Iterator[None]:
     # The loader trusts what the files say; damaged ones end in whatever exception they lead to.
     try:
-        model = MLModel(str(package), skip_model_load=True)
-        specification = model.get_spec()
-        if specification.WhichOneof("Type") != "mlProgram":
-            raise InputError(
-                f"{package}: it holds a {specification.WhichOneof('Type') or 'nothing'}; "
-                "expected an mlProgram. Export it again for iOS 15 or later."
-            )
-        program = load(
-            specification,
-            specification_version=specification.specificationVersion,
-            file_weights_dir=model.weights_dir,
-        )
-        return _compile(package, program.functions["main"], specification)
-    except InputError:
+        yield
+    except DermportError:
         raise
     except UnsupportedError as error:
         raise InputError(
@@ -125,6 +126,28 @@ def load_program(package: Path) -> MilProgram:
             f"{package}: the Core ML package is damaged ({type(error).__name__}: "
             f"{str(error)[:200]}). Fetch the whole folder again or export it again."
         ) from error
+
+
+def _read(package: Path) -> tuple[Any, Any]:
+    """The main function and the specification of a package."""
+    specification_file(package)
+    import_coremltools()
+    from coremltools.converters.mil.frontend.milproto.load import load
+    from coremltools.models import MLModel
+
+    model = MLModel(str(package), skip_model_load=True)
+    specification = model.get_spec()
+    if specification.WhichOneof("Type") != "mlProgram":
+        raise InputError(
+            f"{package}: it holds a {specification.WhichOneof('Type') or 'nothing'}; "
+            "expected an mlProgram. Export it again for iOS 15 or later."
+        )
+    program = load(
+        specification,
+        specification_version=specification.specificationVersion,
+        file_weights_dir=model.weights_dir,
+    )
+    return program.functions["main"], specification
 
 
 def _compile(package: Path, function: Any, specification: Any) -> MilProgram:
