@@ -46,8 +46,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 TRAIN := $(VENV)/.train
 EXPORT := $(VENV)/.export
 DEV := $(VENV)/.dev
+# An environment of its own: the last version whose analyzer names what a GPU does not take needs an
+# old numpy, and Python 3.11.
+TENSORFLOW := $(VENV)-tensorflow
 
-.PHONY: help setup sample distill finetune export benchmark tables test test-all lint doctor bench-training clean
+.PHONY: help setup sample distill finetune export benchmark opinions tables test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -82,6 +85,11 @@ benchmark: $(EXPORT) ## time the exported files beside each other, quick (RUN, O
 	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
 	$(BIN)/python -m benchmarks latency "$$out" --quick
 
+opinions: $(EXPORT) $(TENSORFLOW)/.done ## ask TensorFlow and reference kernels about the exported files (RUN, OUT)
+	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
+	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
+	$(BIN)/python -m benchmarks opinions "$$out" --tensorflow $(TENSORFLOW)/bin/python
+
 tables: $(TRAIN) | $(if $(DATA),,$(SAMPLE)/labels.csv) ## train and measure the rows of the paper's tables (DATA, TABLES, PAIR, WEIGHTS, TIME)
 	$(BIN)/python -m distill tables --data $(call quoted,$(SOURCE)) --budget $(call quoted,$(TABLES)) $(if $(PAIR),--pair $(call quoted,$(PAIR))) \
 	  $(if $(WEIGHTS),--weights-dir $(call quoted,$(WEIGHTS))) $(if $(TIME),--time-budget $(call quoted,$(TIME)))
@@ -111,6 +119,11 @@ $(SAMPLE)/labels.csv: | $(TRAIN)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+$(TENSORFLOW)/.done:
+	$(PYTHON) -m venv $(TENSORFLOW)
+	$(TENSORFLOW)/bin/python -m pip --disable-pip-version-check install --quiet 'tensorflow-cpu==2.15.1' 'numpy<2'
+	@touch $@
 
 $(TRAIN): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[train]'

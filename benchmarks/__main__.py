@@ -20,6 +20,11 @@ _VERBS = (
     ),
     Verb("export", "time and peak memory of an export", "benchmarks.commands.export"),
     Verb("latency", "model files timed beside each other", "benchmarks.commands.latency"),
+    Verb(
+        "opinions",
+        "what other implementations make of the files",
+        "benchmarks.commands.opinions",
+    ),
     Verb("operators", "time of each operator of a model file", "benchmarks.commands.operators"),
     Verb(
         "flops", "operations, parameters and memory beside the paper's", "benchmarks.commands.flops"
