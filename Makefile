@@ -50,7 +50,7 @@ DEV := $(VENV)/.dev
 # old numpy, and Python 3.11.
 TENSORFLOW := $(VENV)-tensorflow
 
-.PHONY: help setup sample distill finetune export benchmark opinions tables test test-all lint doctor bench-training clean
+.PHONY: help setup sample distill finetune export benchmark opinions arm-parity tables test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -84,6 +84,11 @@ benchmark: $(EXPORT) ## time the exported files beside each other, quick (RUN, O
 	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
 	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
 	$(BIN)/python -m benchmarks latency "$$out" --quick
+
+arm-parity: $(EXPORT) ## compare the files on emulated ARM processors with x86 (RUN, OUT)
+	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
+	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
+	$(BIN)/python -m benchmarks arm "$$out"
 
 opinions: $(EXPORT) $(TENSORFLOW)/.done ## ask TensorFlow and reference kernels about the exported files (RUN, OUT)
 	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \

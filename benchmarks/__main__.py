@@ -25,6 +25,7 @@ _VERBS = (
         "what other implementations make of the files",
         "benchmarks.commands.opinions",
     ),
+    Verb("arm", "the files on emulated ARM processors", "benchmarks.commands.arm"),
     Verb("operators", "time of each operator of a model file", "benchmarks.commands.operators"),
     Verb(
         "flops", "operations, parameters and memory beside the paper's", "benchmarks.commands.flops"

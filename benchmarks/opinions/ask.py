@@ -6,10 +6,7 @@ third one decides. Each implementation runs in a process of its own.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.artifacts import listed_files
-from benchmarks.opinions.control import write_control
+from benchmarks.opinions.child import Answers, ask
 from distill.provenance import provenance
 from export.formats import FORMATS, Format
 from export.golden import GOLDEN_FILE
@@ -31,14 +28,12 @@ from runtimes.integrity import check_unchanged
 from runtimes.metadata import read_contract
 from runtimes.prediction import Prediction
 
-_SCRIPT = Path(__file__).with_name("kernels.py")
-_TIMEOUT_S = 900
 _NAMES = {
-    "litert": "LiteRT {} reference kernels",
+    "litert reference": "LiteRT {} reference kernels",
     "onnx": "ONNX {} reference evaluator",
-    "tensorflow": "TensorFlow {} reference kernels",
+    "tensorflow reference": "TensorFlow {} reference kernels",
 }
-_FAMILIES = {"litert": "tflite", "onnx": "onnx", "tensorflow": "tflite"}
+_FAMILIES = {"litert reference": "tflite", "onnx": "onnx", "tensorflow reference": "tflite"}
 
 
 @dataclass(frozen=True)
@@ -114,12 +109,12 @@ def ask_all(artifacts: Path, tensorflow: Path | None = None) -> Opinions:
         InputError: no export, a changed file, no golden images, or a Python without TensorFlow.
     """
     listed, _ = listed_files(artifacts)
-    golden = _golden(artifacts)
+    golden = read_golden(artifacts)
     images = golden[INPUT_NAME]
     threshold = read_contract(artifacts / next(iter(listed.values()))).calibration.unknown_threshold
-    pythons = {"litert": Path(sys.executable), "onnx": Path(sys.executable)}
+    pythons = {"litert reference": Path(sys.executable), "onnx": Path(sys.executable)}
     if tensorflow is not None:
-        pythons["tensorflow"] = tensorflow
+        pythons["tensorflow reference"] = tensorflow
     answers: list[Opinion] = []
     gpu: list[GpuOpinion] = []
     with progress("second opinions", len(pythons)) as bar:
@@ -131,8 +126,8 @@ def ask_all(artifacts: Path, tensorflow: Path | None = None) -> Opinions:
             for path in paths:
                 check_unchanged(path)
             if forms:
-                found = _ask(python, library, paths, images)
-                by = _NAMES[library].format(found["version"])
+                found = ask([str(python)], library, paths, images)
+                by = _NAMES[library].format(found.version)
                 for number, form in enumerate(forms):
                     own = _of(golden, form, artifacts)
                     answers.append(_opinion(paths[number], form, by, found, number, own, threshold))
@@ -141,7 +136,12 @@ def ask_all(artifacts: Path, tensorflow: Path | None = None) -> Opinions:
     return Opinions(len(images), tuple(answers), tuple(gpu))
 
 
-def _golden(artifacts: Path) -> dict[str, np.ndarray]:
+def read_golden(artifacts: Path) -> dict[str, np.ndarray]:
+    """Returns the golden images and answers of an export, by name.
+
+    Raises:
+        InputError: they are missing, damaged, or not of this export.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -164,72 +164,30 @@ def _of(golden: dict[str, np.ndarray], form: Format, artifacts: Path) -> Predict
     return Prediction(*(golden[name] for name in names))
 
 
-def _ask(python: Path, library: str, paths: Sequence[Path], images: np.ndarray) -> dict[str, Any]:
-    """The script's answer; `answers` are arrays by name, or None, for each file."""
-    with tempfile.TemporaryDirectory() as folder:
-        pixels, control = Path(folder) / "image.npy", None
-        np.save(pixels, images)
-        if library == "tensorflow":
-            control = str(Path(folder) / "control.tflite")
-            write_control(Path(control))
-        request = {
-            "library": library,
-            "models": [str(path.resolve()) for path in paths],
-            "image": str(pixels),
-            "out": folder,
-            "control": control,
-        }
-        try:
-            done = subprocess.run(
-                [str(python), str(_SCRIPT)],
-                input=json.dumps(request),
-                capture_output=True,
-                text=True,
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
-            found: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
-        except OSError as error:
-            raise InputError(
-                f"{python} cannot be run ({error.strerror or error}). Name the Python of an "
-                "environment with TensorFlow."
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise InputError(f"{library} gave no answer within {_TIMEOUT_S} s.") from error
-        except ValueError as error:
-            reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-            raise InputError(
-                f"{library} gave no answer ({reason[:300]}). Install it for {python}, with numpy."
-            ) from error
-        found["answers"] = [
-            None if fault else dict(np.load(Path(folder) / f"{number}.npz"))
-            for number, fault in enumerate(found["faults"])
-        ]
-    return found
-
-
 def _opinion(
     path: Path,
     form: Format,
     by: str,
-    found: dict[str, Any],
+    found: Answers,
     number: int,
     own: Prediction,
     threshold: float,
 ) -> Opinion:
-    answers = found["answers"][number]
-    comparison, faults = None, [found["faults"][number]]
-    if answers is not None:
-        comparison = compare(own, Prediction(*(answers[name] for name in OUTPUT_NAMES)), threshold)
+    answer = found.answers[number]
+    comparison: Comparison | None = None
+    if isinstance(answer, str):
+        faults = [answer]
+    else:
+        comparison = compare(own, Prediction(*(answer[name] for name in OUTPUT_NAMES)), threshold)
         faults = outside(comparison, form.tolerance)
     return Opinion(path.name, form.key, sha256_of(path), by, comparison, tuple(faults))
 
 
-def _gpu(paths: Sequence[Path], found: dict[str, Any]) -> list[GpuOpinion]:
-    if found["control"] is None:
+def _gpu(paths: Sequence[Path], found: Answers) -> list[GpuOpinion]:
+    if found.rejects_control is None:
         return []
-    by = f"TensorFlow {found['version']}"
+    by = f"TensorFlow {found.version}"
     return [
-        GpuOpinion(path.name, by, tuple(refused), found["control"])
-        for path, refused in zip(paths, found["analysis"], strict=True)
+        GpuOpinion(path.name, by, tuple(refused), found.rejects_control)
+        for path, refused in zip(paths, found.refused, strict=True)
     ]

@@ -3,7 +3,7 @@
 Run as a script: it imports nothing of this project, so that the Python of another environment, one
 with TensorFlow for example, can run it. The request is a JSON object on standard input:
 
-    library   "litert", "tensorflow" or "onnx"
+    library   "litert", "litert reference", "tensorflow reference", "onnx runtime" or "onnx"
     models    paths of .tflite files, or of .onnx files
     image     path of a .npy with pixels, uint8 (N, S, S, 3)
     out       folder; the answers to model number i are written there as i.npz
@@ -60,15 +60,20 @@ def _library(name: str) -> tuple[str, Any, Any]:
         import onnx
 
         return onnx.__version__, _run_onnx, None
-    if name == "litert":
+    if name == "onnx runtime":
+        import onnxruntime
+
+        return onnxruntime.__version__, _run_onnx_runtime, None
+    if name.startswith("litert"):
         from importlib.metadata import version
 
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+        which = OpResolverType.AUTO if name == "litert" else OpResolverType.BUILTIN_REF
+
         def run(model: str, pixels: np.ndarray) -> dict[str, np.ndarray]:
-            kernels = OpResolverType.BUILTIN_REF
             return _run_tflite(
-                Interpreter(model, experimental_op_resolver_type=kernels, num_threads=1), pixels
+                Interpreter(model, experimental_op_resolver_type=which, num_threads=1), pixels
             )
 
         return version("ai-edge-litert"), run, None
@@ -95,6 +100,17 @@ def _run_tflite(interpreter: Any, pixels: np.ndarray) -> dict[str, np.ndarray]:
     kind = run.get_input_details()["image"]["dtype"]
     answers = [run(image=image[None].astype(kind)) for image in pixels]
     return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+
+
+def _run_onnx_runtime(model: str, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    found = [session.run(names, {"image": image[None].astype("f4")}) for image in pixels]
+    return {name: np.concatenate(values) for name, *values in zip(names, *found, strict=True)}
 
 
 def _run_onnx(model: str, pixels: np.ndarray) -> dict[str, np.ndarray]:

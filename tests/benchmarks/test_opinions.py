@@ -75,7 +75,7 @@ def test_answers_apart_are_a_disagreement(
 def test_a_python_without_tensorflow_or_none_at_all_is_named(
     artifacts: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"tensorflow gave no answer.*Install it for"):
+    with pytest.raises(InputError, match=r"tensorflow reference gave no answer.*Install it for"):
         ask_all(artifacts, Path(sys.executable))
     with pytest.raises(InputError, match="cannot be run"):
         ask_all(artifacts, tmp_path / "python")

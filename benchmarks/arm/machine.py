@@ -1,0 +1,156 @@
+"""An ARM processor under emulation, with a Python and the runtimes' own builds for it.
+
+QEMU and an arm64 Python come from Debian's packages, the runtimes from their wheels for aarch64;
+all are unpacked into one folder, and nothing is installed on the system. Emulation tells what the
+ARM kernels answer, and nothing about their speed.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from runtimes.atomic import replacing_folder
+from runtimes.console import note
+from runtimes.errors import InputError
+
+CPUS = ("cortex-a53", "cortex-a76")
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_MIRROR = "http://deb.debian.org/debian"
+_QEMU_SUITE, _PYTHON_SUITE = "trixie", "bookworm"  # bookworm's QEMU 7.2 crashes
+_ARM_PACKAGES = (
+    *("libc6", "python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib"),
+    *("libexpat1", "zlib1g", "libssl3", "libffi8", "libstdc++6", "libgcc-s1"),
+    *("libbz2-1.0", "liblzma5", "libuuid1", "libcrypt1"),
+)
+_WHEELS = ("ai-edge-litert", "onnxruntime", "numpy", "flatbuffers", "protobuf")
+_PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
+_DONE = "versions.txt"
+
+
+@dataclass(frozen=True)
+class ArmMachine:
+    """Where QEMU, the arm64 system and the packages lie."""
+
+    folder: Path
+
+    def python(self, cpu: str) -> list[str]:
+        """The command of the arm64 Python on a processor such as "cortex-a53"."""
+        system = self.folder / "system"
+        qemu = self.folder / "qemu" / "usr" / "bin" / "qemu-aarch64"
+        return [str(qemu), "-cpu", cpu, "-L", str(system), str(system / "usr/bin/python3.11")]
+
+    def environment(self) -> dict[str, str]:
+        """What the arm64 Python needs to find its library and the packages."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+        system = self.folder / "system"
+        return {
+            **kept,
+            "PYTHONHOME": str(system / "usr"),
+            "PYTHONPATH": str(self.folder / "packages"),
+        }
+
+
+def obstacle() -> str:
+    """Says what keeps this system from emulating, in words; "" if nothing does."""
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        return f"it needs Linux on x86-64, this is {sys.platform} on {platform.machine()}"
+    missing = [name for name in ("apt-get", "dpkg") if shutil.which(name) is None]
+    if missing or not _KEYRING.is_file():
+        return f"it needs Debian's {', '.join(missing) or 'archive keyring'} to fetch the emulator"
+    return ""
+
+
+def arm_machine(folder: Path) -> ArmMachine:
+    """Returns the machine of a folder; fetches it where it is not there yet, about 250 MB.
+
+    Raises:
+        InputError: this system has no means to, or a package cannot be fetched.
+    """
+    if (reason := obstacle()) != "":
+        raise InputError(f"no ARM emulation here: {reason}.")
+    wanted = _wanted()
+    if _versions(folder) == wanted:
+        return ArmMachine(folder)
+    note(f"fetching QEMU, an arm64 Python and the runtimes for it into {folder}")
+    with replacing_folder(folder) as new:
+        _unpack(new, "qemu", _QEMU_SUITE, "amd64", ("qemu-user",))
+        _unpack(new, "system", _PYTHON_SUITE, "arm64", _ARM_PACKAGES)
+        for other in (new / "qemu" / "usr" / "bin").iterdir():
+            if other.name != "qemu-aarch64":
+                other.unlink()
+        _fetch_wheels(new, wanted)
+        (new / _DONE).write_text("\n".join(wanted) + "\n", encoding="utf-8")
+    return ArmMachine(folder)
+
+
+def _wanted() -> list[str]:
+    return [f"{name}=={version(name)}" for name in _WHEELS]
+
+
+def _versions(folder: Path) -> list[str]:
+    path = folder / _DONE
+    return path.read_text(encoding="utf-8").split() if path.is_file() else []
+
+
+def _unpack(folder: Path, part: str, suite: str, architecture: str, names: Sequence[str]) -> None:
+    """Unpacks Debian packages of another suite or architecture, by an apt of their own."""
+    work = folder / f"apt-{part}"
+    for place in ("state/lists/partial", "cache/archives/partial", "packages", "parts"):
+        (work / place).mkdir(parents=True)
+    (work / "status").touch()
+    source = f"deb [signed-by={_KEYRING}] {_MIRROR} {suite} main\n"
+    (work / "sources.list").write_text(source, encoding="utf-8")
+    settings = {
+        "Dir::State": work / "state",
+        "Dir::State::status": work / "status",
+        "Dir::Cache": work / "cache",
+        "Dir::Etc::sourcelist": work / "sources.list",
+        "Dir::Etc::sourceparts": work / "parts",
+        "Dir::Etc::preferencesparts": work / "parts",
+        "APT::Architecture": architecture,
+        "APT::Sandbox::User": "",
+        "Acquire::Languages": "none",
+    }
+    lines = [f'{name} "{value}";' for name, value in settings.items()]
+    lines.append(f'APT::Architectures {{ "{architecture}"; }};')
+    (work / "apt.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    environment = {**os.environ, "APT_CONFIG": str(work / "apt.conf")}
+    _run(["apt-get", "-qq", "update"], work, environment)
+    _run(["apt-get", "-qq", "download", *names], work / "packages", environment)
+    (folder / part).mkdir()
+    for package in sorted((work / "packages").glob("*.deb")):
+        _run(["dpkg", "-x", str(package), str(folder / part)], work, environment)
+    shutil.rmtree(work)
+
+
+def _fetch_wheels(folder: Path, wanted: Sequence[str]) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+    command += ["--no-deps", "--only-binary=:all:", "--python-version", "311"]
+    command += [word for each in _PLATFORMS for word in ("--platform", each)]
+    (folder / "wheels").mkdir()
+    _run([*command, "--dest", str(folder / "wheels"), *wanted], folder, os.environ)
+    for wheel in sorted((folder / "wheels").glob("*.whl")):
+        with zipfile.ZipFile(wheel) as archive:  # pip checked it against the index; no `..` passes
+            archive.extractall(folder / "packages")
+    shutil.rmtree(folder / "wheels")
+
+
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        command, cwd=folder, env=dict(environment), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise InputError(
+            f"`{' '.join(command[:3])} …` failed ({reason[:300]}). Check the network and the free "
+            "space, and run the same command again."
+        )

@@ -1,0 +1,156 @@
+"""The files answered by ARM kernels under emulation, beside the same runtimes on x86."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.arm.machine import ArmMachine
+from benchmarks.artifacts import listed_files
+from benchmarks.opinions.ask import read_golden
+from benchmarks.opinions.child import ask
+from distill.provenance import provenance
+from export.formats import FORMATS, Format
+from runtimes.console import progress
+from runtimes.contract import INPUT_NAME
+from runtimes.hashes import sha256_of
+from runtimes.integrity import check_unchanged
+
+_LIBRARIES = {"tflite": "litert", "onnx": "onnx runtime"}
+_NAMES = {"tflite": "LiteRT {}", "onnx": "ONNX Runtime {}"}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a precision may differ by.
+
+    Attributes:
+        probability: largest difference of a probability.
+        maps: largest difference of a class map, in standard deviations of the maps; None where it
+            does not decide.
+    """
+
+    probability: float
+    maps: float | None = None
+
+
+# float16 is computed as float32 on x86, and as what it is by processors that can. An int8 trunk is
+# the same bit for bit; its head sums in float32, whose order differs. A single value of the trunk
+# that is one int8 step away would move the maps a thousand times as far as that.
+_LIMITS = {"fp32": Limit(1e-5), "fp16": Limit(2e-2), "int8": Limit(1e-6, 1e-5)}
+
+
+@dataclass(frozen=True)
+class ArmRow:
+    """One file on one processor.
+
+    Attributes:
+        file: its name.
+        format: its key in the table of formats.
+        sha256: of its content.
+        cpu: the emulated processor.
+        by: the runtime with its version.
+        probability: largest difference of a probability from x86's; None without an answer.
+        maps: largest difference of a class map, in standard deviations of x86's; None likewise.
+        limit: of both.
+        fault: why there is no answer, or ""; an answer outside its limit is told by `passed`.
+    """
+
+    file: str
+    format: str
+    sha256: str
+    cpu: str
+    by: str
+    probability: float | None
+    maps: float | None
+    limit: Limit
+    fault: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answers are within the limit."""
+        if self.probability is None or self.maps is None:
+            return False
+        fits = self.limit.maps is None or self.maps <= self.limit.maps
+        return fits and self.probability <= self.limit.probability
+
+    def __str__(self) -> str:
+        if self.fault:
+            return f"{self.file} on {self.cpu}: {self.fault}"
+        allowed = "" if self.limit.maps is None else f" and {self.limit.maps:g}"
+        return (
+            f"{self.file} on {self.cpu}: a probability differs by {self.probability:.1e} from "
+            f"x86's and a class map by {self.maps:.1e}, allowed {self.limit.probability:g}{allowed}"
+        )
+
+
+def compare_arm(
+    artifacts: Path, machine: ArmMachine, cpus: Sequence[str], images: int
+) -> tuple[ArmRow, ...]:
+    """Answers the first golden images on every processor.
+
+    Args:
+        artifacts: folder of an export.
+        machine: the emulated one.
+        cpus: as QEMU calls them.
+        images: how many of the golden images.
+
+    Raises:
+        InputError: no export, a changed file, no golden images, or an emulator that does not run.
+    """
+    listed, _ = listed_files(artifacts)
+    pixels = read_golden(artifacts)[INPUT_NAME][:images]
+    rows: list[ArmRow] = []
+    with progress("emulated", len(_LIBRARIES) * len(cpus)) as bar:
+        for family, library in _LIBRARIES.items():
+            forms = [form for form in FORMATS if form.key in listed and form.family == family]
+            paths = [artifacts / listed[form.key] for form in forms]
+            for path in paths:
+                check_unchanged(path)
+            here = ask([sys.executable], library, paths, pixels).answers if forms else ()
+            for cpu in cpus:
+                if forms:
+                    found = ask(machine.python(cpu), library, paths, pixels, machine.environment())
+                    by = _NAMES[family].format(found.version)
+                    rows += [
+                        _row(*each, cpu, by)
+                        for each in zip(paths, forms, here, found.answers, strict=True)
+                    ]
+                bar.advance(text=f"{library} on {cpu}")
+    return tuple(rows)
+
+
+def _row(
+    path: Path,
+    form: Format,
+    here: dict[str, np.ndarray] | str,
+    there: dict[str, np.ndarray] | str,
+    cpu: str,
+    by: str,
+) -> ArmRow:
+    fault = next((each for each in (here, there) if isinstance(each, str)), "")
+    probability = maps = None
+    if not isinstance(here, str) and not isinstance(there, str):
+        probability = _largest(there["probabilities"] - here["probabilities"])
+        maps = _largest((there["cam"] - here["cam"]) / (here["cam"].std() or 1.0))
+    limit, digest = _LIMITS[form.precision], sha256_of(path)
+    return ArmRow(path.name, form.key, digest, cpu, by, probability, maps, limit, fault)
+
+
+def _largest(difference: np.ndarray) -> float:
+    found = float(np.abs(difference).max())
+    return found if np.isfinite(found) else float("inf")
+
+
+def to_json(rows: Sequence[ArmRow], images: int) -> dict[str, Any]:
+    """Plain values, without paths."""
+    return {
+        "images": images,
+        "rows": [{**asdict(row), "passed": row.passed} for row in rows],
+        "provenance": provenance(("ai-edge-litert", "onnxruntime")),
+    }
