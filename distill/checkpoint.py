@@ -81,7 +81,17 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str])
     apart = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
     header = {**header, _CHECKSUM: _sha256(apart)}
     with replacing_file(Path(path)) as temporary:
-        temporary.write_bytes(save(apart, metadata=header))  # a full disk is then an OSError
+        content = _in_order(save(apart, metadata=header))
+        temporary.write_bytes(content)  # a full disk is then an OSError
+
+
+def _in_order(content: bytes) -> bytes:
+    """Sorts a file's header, which the library writes in any order: equal values, equal bytes."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    return content[:8] + text.ljust(end - 8) + content[end:]
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from distill.checkpoint import load_classifier, save_classifier, save_tensors
+from distill.checkpoint import load_classifier, load_tensors, save_classifier, save_tensors
 from distill.models import architectures, build_classifier, build_network, normalise
 from runtimes.errors import InputError
 
@@ -110,3 +110,17 @@ def test_pickles_and_damaged_files_are_never_run(
     with pytest.raises(InputError, match="safetensors"):
         load_classifier(path)
     assert not (tmp_path / "exploited").exists()
+
+
+def test_equal_values_are_equal_bytes_whatever_the_order_they_come_in(tmp_path: Path) -> None:
+    tensors = {"b": torch.arange(3.0), "a": torch.ones(2, 2, dtype=torch.float16)}
+    header = {f"key {number}": "ä \"quoted\"" for number in range(20)}
+    save_tensors(tmp_path / "first.safetensors", tensors, header)
+    turned = dict(reversed(header.items()))
+    for number in range(5):
+        path = tmp_path / f"{number}.safetensors"
+        save_tensors(path, dict(reversed(tensors.items())), turned)
+        assert path.read_bytes() == (tmp_path / "first.safetensors").read_bytes()
+    found, read = load_tensors(tmp_path / "0.safetensors")
+    assert read == header
+    assert all(torch.equal(value, tensors[key]) for key, value in found.items())
