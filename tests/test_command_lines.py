@@ -64,13 +64,16 @@ def test_a_terminated_command_leaves_nothing_half_written(tmp_path: Path) -> Non
     words = [sys.executable, "-m", "distill", "sample", str(tmp_path / "sample")]
     words += ["--per-class", "2000"]  # not done before it is terminated
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        for _ in range(3000):
-            if any(tmp_path.iterdir()) or process.poll() is not None:
-                break
-            time.sleep(0.02)
-        assert any(tmp_path.iterdir())
-        process.terminate()
-        shown = process.communicate(timeout=60)[1]
+        try:
+            for _ in range(3000):
+                if any(tmp_path.iterdir()) or process.poll() is not None:
+                    break
+                time.sleep(0.02)
+            assert any(tmp_path.iterdir())
+            process.terminate()
+            shown = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "Traceback" not in shown
     assert not list(tmp_path.iterdir())
