@@ -6,8 +6,8 @@ import errno
 import glob
 import json
 import os
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -116,12 +116,9 @@ def replacing_file(path: Path) -> Iterator[Path]:
             raise InputError(f"{path} is a folder or a device; name a file to write.")
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
-        )
-        os.close(handle)
-        temporary = Path(name)
+        temporary = path.with_name(_hidden_name(path) + path.suffix)
         try:
+            temporary.touch(0o600, exist_ok=False)
             yield temporary
             _flush_to_disk(temporary)
             temporary.chmod(0o666 & ~_umask())
@@ -144,9 +141,10 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     with _named_failures(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.")) / path.name
-        temporary.mkdir()
+        temporary = path.with_name(_hidden_name(path)) / path.name
         try:
+            temporary.parent.mkdir(0o700)
+            temporary.mkdir()
             yield temporary
             temporary.chmod(0o777 & ~_umask())
             aside = temporary.parent / "replaced"
@@ -188,6 +186,14 @@ def check_apart(out: Path, folder: Path) -> None:
     places = out.resolve(), folder.resolve()
     if places[1].is_relative_to(places[0]) or places[0].is_relative_to(places[1]):
         raise InputError(f"{out} and {folder} lie in each other; name another --out.")
+
+
+def _hidden_name(path: Path) -> str:
+    """A name beside `path` that nothing has.
+
+    It is known before anything is there, so that an interruption at any moment leaves nothing.
+    """
+    return f".{path.name}.{secrets.token_hex(4)}"
 
 
 def _has_no_name(path: Path) -> bool:

@@ -83,6 +83,7 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
     try:
         return args.run(args) or 0
     except KeyboardInterrupt:
+        exec("")  # Python 3.11 otherwise ends by SIGINT if an exec was interrupted on the way
         fail("interrupted; files that were finished are kept, and none is half-written.")
         return 130
     except BrokenPipeError:
