@@ -12,6 +12,9 @@ TIME ?=
 ARGS ?=
 ONLY ?=
 AWARE ?=
+COMPARE ?=
+PHONE ?=
+REPORT ?=
 
 # `make DATA=~/x` reaches the commands as it is typed: not every shell expands a ~ in it.
 home = $(patsubst ~/%,$(HOME)/%,$(1))
@@ -50,7 +53,7 @@ DEV := $(VENV)/.dev
 # old numpy, and Python 3.11.
 TENSORFLOW := $(VENV)-tensorflow
 
-.PHONY: help setup sample distill finetune export benchmark opinions arm-parity tables test test-all lint doctor bench-training clean
+.PHONY: help setup sample distill finetune export benchmark report opinions arm-parity tables test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -80,20 +83,30 @@ export: $(EXPORT) ## write the phone files of the trained student, or of the rel
 	else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; echo $(call quoted,$(RUN) holds no student; exporting the released one$(comma) $(RELEASED)); fi; \
 	$(BIN)/python -m export run "$$run" --out "$$out" $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(ONLY),--only $(foreach format,$(ONLY),$(call quoted,$(format)))) $(if $(AWARE),--aware $(call quoted,$(call home,$(AWARE))))
 
+# Results are kept in figures/, from where `make report` takes what there is.
 benchmark: $(EXPORT) ## time the exported files beside each other, quick (RUN, OUT)
 	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
 	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
-	$(BIN)/python -m benchmarks latency "$$out" --quick
+	$(BIN)/python -m benchmarks latency "$$out" --quick --json "figures/$${out##*/}/latency.json"
+
+report: $(EXPORT) ## put all figures of the exported files on one page (RUN, OUT, PHONE, COMPARE, REPORT)
+	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
+	then run=$(call quoted,$(RUN)) out=$(call quoted,$(OUT)); else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; fi; \
+	figures="figures/$${out##*/}"; set -- "$$out"; \
+	for kind in parity latency flops quantization; do if test -f "$$figures/$$kind.json"; then set -- "$$@" "--$$kind" "$$figures/$$kind.json"; fi; done; \
+	if test -f "$$run/metrics.json"; then set -- "$$@" --metrics "$$run/metrics.json"; fi; \
+	$(BIN)/python -m benchmarks report "$$@" $(if $(PHONE),--phone $(foreach file,$(PHONE),$(call quoted,$(call home,$(file))))) \
+	  $(if $(COMPARE),--compare $(call quoted,$(call home,$(COMPARE)))) $(if $(REPORT),--out $(call quoted,$(call home,$(REPORT))))
 
 arm-parity: $(EXPORT) ## compare the files on emulated ARM processors with x86 (RUN, OUT)
 	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
 	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
-	$(BIN)/python -m benchmarks arm "$$out"
+	$(BIN)/python -m benchmarks arm "$$out" --json "figures/$${out##*/}/arm.json"
 
 opinions: $(EXPORT) $(TENSORFLOW)/.done ## ask TensorFlow and reference kernels about the exported files (RUN, OUT)
 	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
 	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
-	$(BIN)/python -m benchmarks opinions "$$out" --tensorflow $(TENSORFLOW)/bin/python
+	$(BIN)/python -m benchmarks opinions "$$out" --tensorflow $(TENSORFLOW)/bin/python --json "figures/$${out##*/}/opinions.json"
 
 tables: $(TRAIN) | $(if $(DATA),,$(SAMPLE)/labels.csv) ## train and measure the rows of the paper's tables (DATA, TABLES, PAIR, WEIGHTS, TIME)
 	$(BIN)/python -m distill tables --data $(call quoted,$(SOURCE)) --budget $(call quoted,$(TABLES)) $(if $(PAIR),--pair $(call quoted,$(PAIR))) \

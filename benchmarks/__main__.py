@@ -30,6 +30,7 @@ _VERBS = (
     Verb(
         "flops", "operations, parameters and memory beside the paper's", "benchmarks.commands.flops"
     ),
+    Verb("report", "one page about an export and all its figures", "benchmarks.commands.report"),
     Verb("budget", "how long a student trains here under a budget", "benchmarks.commands.budget"),
 )
 

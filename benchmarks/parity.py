@@ -46,6 +46,7 @@ class FileParity:
         divergence: mean KL(torch ‖ file) of the probabilities, in nats.
         melanoma_sensitivity: at torch's operating point; None without melanomas.
         faults: what is outside the gate, in words.
+        sha256: of the file; "" for torch itself.
     """
 
     format: str
@@ -58,6 +59,7 @@ class FileParity:
     divergence: float
     melanoma_sensitivity: float | None
     faults: tuple[str, ...] = ()
+    sha256: str = ""
 
     @property
     def deviation(self) -> Deviation:
@@ -86,6 +88,7 @@ class Parity:
         side: "test".
         threshold: probability of melanoma at which torch finds 90 % of the validation melanomas.
         rows: torch first, then the files in the order of the format table.
+        student: SHA-256 of the student's weights.
     """
 
     images: int
@@ -93,6 +96,7 @@ class Parity:
     side: str
     threshold: float | None
     rows: tuple[FileParity, ...]
+    student: str
 
     def to_json(self) -> dict[str, Any]:
         """Plain values with versions and commit."""
@@ -101,6 +105,7 @@ class Parity:
             "lesions": self.lesions,
             "side": self.side,
             "melanoma_threshold": self.threshold,
+            "student": {"sha256": self.student},
             "rows": [row.to_json() for row in self.rows],
             "provenance": provenance(),
         }
@@ -157,11 +162,12 @@ def measure_parity(
         faults = () if gate is None else gate.faults(found.deviation)
         if broken := int((~_sound(answers[key])).sum()):
             faults = (f"{broken} images have an answer that is no probabilities", *faults)
-        return FileParity(**{**vars(found), "faults": faults})
+        sha256 = sha256_of(artifacts / file) if file else ""
+        return FileParity(**{**vars(found), "faults": faults, "sha256": sha256})
 
     rows = [row(TORCH, "", None)]
     rows += [row(form.key, files[form.key], gate_for(form, classifier)) for form in chosen]
-    return Parity(len(ids), measured[TORCH].lesions, "test", threshold, tuple(rows))
+    return Parity(len(ids), measured[TORCH].lesions, "test", threshold, tuple(rows), student)
 
 
 def _answers(

@@ -31,6 +31,7 @@ from export.quantization.settings import DEFAULT, Quantization
 from export.reference import reference_session
 from export.verify import Comparison, compare
 from runtimes.console import progress
+from runtimes.hashes import sha256_of
 from runtimes.metadata import embed_contract
 from runtimes.session import open_model
 
@@ -99,6 +100,7 @@ class Report:
 
     Attributes:
         architecture: of the student.
+        student: SHA-256 of its weights.
         calibration: training images that ranges, biases and factors come from.
         validation: images that the trials are compared on.
         preprocessing: of both, from the contract.
@@ -108,6 +110,7 @@ class Report:
     """
 
     architecture: str
+    student: str
     calibration: ImageSet
     validation: ImageSet
     preprocessing: dict[str, Any]
@@ -127,6 +130,7 @@ class Report:
         formats = dict.fromkeys(trial.format for trial in self.trials)
         return {
             "architecture": self.architecture,
+            "student": {"sha256": self.student},
             "calibration": self.calibration.to_json(),
             "validation": self.validation.to_json(),
             "preprocessing": self.preprocessing,
@@ -225,6 +229,7 @@ def try_quantizations(
         ranges = [measure_ranges(content, images, threads) for images in (samples, others)]
     return Report(
         classifier.architecture,
+        sha256_of(run / STUDENT_FILE),
         calibration,
         validation,
         dict(vars(recipe)),

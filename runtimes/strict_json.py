@@ -74,6 +74,10 @@ class StrictObject:
             raise self.error(key, value, "a number")
         return float(value)
 
+    def number_or_none(self, key: str) -> float | None:
+        """Takes a finite number or null."""
+        return self.number(key) if self._take(key) is not None else None
+
     def array(self, key: str) -> list[Any]:
         """Takes an array, its elements unchecked."""
         value = self._take(key)
@@ -92,6 +96,10 @@ class StrictObject:
         """Takes an object."""
         return StrictObject(self._take(key), self.origin, self._where(key))
 
+    def child_or_none(self, key: str) -> StrictObject | None:
+        """Takes an object or null."""
+        return self.child(key) if self._take(key) is not None else None
+
     def children(self, key: str) -> list[StrictObject]:
         """Takes an array of objects."""
         return [
@@ -105,6 +113,14 @@ class StrictObject:
         if not isinstance(value, dict):
             raise self.error(key, value, "an object")
         return value
+
+    def has(self, key: str) -> bool:
+        """Tells whether the key is there, whatever its value."""
+        return key in self._value
+
+    def content(self) -> dict[str, Any]:
+        """Returns the whole object, its values unchecked; it takes no key."""
+        return dict(self._value)
 
     def close(self) -> None:
         """Ends the reading of this object.

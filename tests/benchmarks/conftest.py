@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,6 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.flops.report import count_all
+from benchmarks.latency.files import find_files
+from benchmarks.latency.measure import Settings, measure_latency
+from benchmarks.parity import measure_parity
+from benchmarks.report.findings import Inputs
+from distill.dataset import open_dataset
 from distill.sample import write_sample
 
 BUDGET = """
@@ -45,6 +52,27 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     out = folder / "artifacts"
     _program("export", "run", str(folder / "run"), "--out", str(out), *words)
     return Exported(folder / "run", out)
+
+
+@pytest.fixture(scope="session")
+def measured(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """What a report of the tiny export stands on, written by the verbs' own code."""
+    folder = tmp_path_factory.mktemp("measured")
+    files = find_files([exported.artifacts])
+    results = {
+        "parity": measure_parity(exported.artifacts, exported.run, open_dataset(exported.run)),
+        "latency": measure_latency(files, Settings(runs=8, seconds=1e-6)),
+        "flops": count_all(files),
+    }
+    for name, found in results.items():
+        (folder / f"{name}.json").write_text(json.dumps(found.to_json()))
+    return Inputs(
+        artifacts=exported.artifacts,
+        parity=folder / "parity.json",
+        latency=(folder / "latency.json",),
+        flops=folder / "flops.json",
+        metrics=exported.run / "metrics.json",
+    )
 
 
 def _program(*words: str) -> None:

@@ -1,0 +1,221 @@
+"""Everything that a report stands on, read and matched to one export."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.report import accuracy, costs, devices, trials
+from benchmarks.report.accuracy import TestSide, read_test_side
+from benchmarks.report.costs import Costs, read_costs
+from benchmarks.report.devices import Device, read_devices
+from benchmarks.report.document import Document, read_document
+from benchmarks.report.evaluation import Evaluation, read_evaluation
+from benchmarks.report.export import Export, read_export
+from benchmarks.report.trials import Trials, read_trials
+from runtimes.errors import InputError
+
+MOST_DEVICES = 20
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where the figures lie; all but the export may be missing."""
+
+    artifacts: Path
+    parity: Path | None = None
+    latency: tuple[Path, ...] = ()
+    flops: Path | None = None
+    quantization: Path | None = None
+    phone: tuple[Path, ...] = ()
+    metrics: Path | None = None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What the report has no figures of, and the command that makes them."""
+
+    what: str
+    sentence: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a reader has to know of a source.
+
+    Attributes:
+        source: its copy in the report's folder.
+        sentence: in words.
+    """
+
+    source: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The figures, as they were read."""
+
+    export: Export
+    test_side: TestSide | None
+    devices: tuple[Device, ...]
+    costs: Costs | None
+    evaluation: Evaluation | None
+    trials: Trials | None
+    missing: tuple[Missing, ...]
+    notes: tuple[Note, ...]
+    documents: tuple[Document, ...]
+
+    def source(self, role: str) -> str:
+        """The copy of the document with that role."""
+        return next(document.copy for document in self.documents if document.role == role)
+
+
+def read_findings(inputs: Inputs) -> Findings:
+    """Reads every input and matches it to the export.
+
+    Raises:
+        InputError: an input is damaged, or of another student or of other files.
+    """
+    export = read_export(inputs.artifacts)
+    commands = _commands(inputs.artifacts)
+    documents = list(export.documents)
+
+    def opened(path: Path | None, role: str) -> Document | None:
+        if path is None:
+            return None
+        documents.append(read_document(path, role, f"data/{role.replace(' ', '-')}.json"))
+        return documents[-1]
+
+    parity, flops = opened(inputs.parity, "parity"), opened(inputs.flops, "flops")
+    metrics = opened(inputs.metrics, "metrics")
+    quantization = opened(inputs.quantization, "quantization")
+    timed = [*_numbered("latency", inputs.latency), *_numbered("phone", inputs.phone)]
+    found = [
+        device
+        for role, path in timed
+        if (document := opened(path, role)) is not None
+        for device in read_devices(document, export, commands["latency"])
+    ]
+    if len(found) > MOST_DEVICES:
+        raise InputError(f"{len(found)} devices are named; a report has at most {MOST_DEVICES}.")
+    read = Findings(
+        export=export,
+        test_side=None if parity is None else read_test_side(parity, export, commands["parity"]),
+        devices=tuple(found),
+        costs=None if flops is None else read_costs(flops, export, commands["flops"]),
+        evaluation=None if metrics is None else read_evaluation(metrics, export),
+        trials=None
+        if quantization is None
+        else read_trials(quantization, export, commands["quantization"]),
+        missing=_missing(inputs, export, commands),
+        notes=(),
+        documents=tuple(documents),
+    )
+    return Findings(**{**vars(read), "notes": _notes(read)})
+
+
+def _numbered(role: str, paths: Sequence[Path]) -> list[tuple[str, Path]]:
+    places = [path.resolve() for path in paths]
+    for path, place in zip(paths, places, strict=True):
+        if places.count(place) > 1:
+            raise InputError(f"{path} is named twice; name each file once.")
+    return [(f"{role} {number}", path) for number, path in enumerate(paths, 1)]
+
+
+def _commands(artifacts: Path) -> dict[str, str]:
+    """What makes each input, without the place of anybody's home in it."""
+    name = artifacts.resolve().name
+    run, released = Path("runs", name), Path("models", name)
+    apart = not run.is_dir() and released.is_dir()  # a released model has no run of its name
+    folders = {
+        "folder": Path("artifacts", name) if artifacts.is_absolute() else artifacts,
+        "run": released if apart else run,
+        "figures": Path("figures", name),
+    }
+    places = {key: shlex.quote(str(folder)) for key, folder in folders.items()}
+    made = {
+        "parity": accuracy.REMAKE + (" --run {run} --data DATA" if apart else ""),
+        "latency": devices.REMAKE,
+        "flops": costs.REMAKE,
+        "quantization": trials.REMAKE + (" --data DATA" if apart else ""),
+        "metrics": "python -m benchmarks report {folder} --metrics {run}/metrics.json",
+        "export check": "python -m export run {run} --out {folder}",
+    }
+    return {key: command.format(**places) for key, command in made.items()}
+
+
+def _missing(inputs: Inputs, export: Export, commands: dict[str, str]) -> tuple[Missing, ...]:
+    found = []
+
+    def add(what: str, sentence: str, command: str) -> None:
+        found.append(Missing(what, sentence, command))
+
+    if len(export.documents) < 3:
+        sentence = "The export folder has no parity.json of its own check."
+        add("export check", sentence, commands["export check"])
+    if inputs.parity is None:
+        add("parity", "The files were not measured on the whole test side.", commands["parity"])
+    if not inputs.latency and not inputs.phone:
+        add("latency", "The files were not timed on any device.", commands["latency"])
+    if inputs.flops is None:
+        add("flops", "Operations and memory were not counted.", commands["flops"])
+    if inputs.metrics is None:
+        add(
+            "metrics",
+            "There are no results by class; training writes them as metrics.json into its run.",
+            commands["metrics"],
+        )
+    if inputs.quantization is None:
+        sentence = "The ways to int8 were not compared."
+        add("quantization", sentence, commands["quantization"])
+    return tuple(found)
+
+
+def _notes(read: Findings) -> tuple[Note, ...]:
+    found = []
+
+    def add(source: str, sentence: str) -> None:
+        found.append(Note(source, sentence))
+
+    if (table := read.test_side) is not None:
+        source = read.source("parity")
+        if not table.by_hash:
+            add(
+                source,
+                "It names no hashes, as older versions wrote it: that its figures are of these "
+                "files rests on their names alone.",
+            )
+        if table.others:
+            add(source, _left_out("figures", table.others))
+        if read.evaluation is not None and table.images < read.evaluation.images:
+            add(
+                source,
+                f"It covers {table.images:,} of {read.evaluation.images:,} test images, so no gate "
+                "is judged by it.",
+            )
+    for device in read.devices:
+        others = tuple(row.name for row in device.rows if row.kind == "other")
+        if others:
+            add(device.source, _left_out("times", others))
+    if read.costs is not None:
+        others = tuple(row.name for row in read.costs.files if not row.format)
+        if others:
+            add(read.source("flops"), f"Not of this export: {', '.join(others)}.")
+    if read.trials is not None and not read.trials.by_hash:
+        add(
+            read.source("quantization"),
+            "It names no student, as older versions wrote it: only its architecture is known to "
+            "be the same.",
+        )
+    return tuple(found)
+
+
+def _left_out(what: str, names: Sequence[str]) -> str:
+    return (
+        f"It has {what} of files with another content than this export's, which are left out of "
+        f"every comparison: {', '.join(names)}."
+    )

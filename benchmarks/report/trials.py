@@ -1,0 +1,72 @@
+"""Ways to int8: what `python -m benchmarks quantization --json` wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.report.document import Document
+from benchmarks.report.export import Export
+from benchmarks.report.fields import LARGEST, Interval, count, number, share
+from benchmarks.report.match import same_student
+from runtimes.errors import InputError
+from runtimes.strict_json import StrictObject
+
+REMAKE = "python -m benchmarks quantization {run} --json {figures}/quantization.json"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One way on some validation images."""
+
+    name: str
+    format: str
+    agreement: Interval
+    divergence: float
+    balanced_accuracy: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Trials:
+    """All ways.
+
+    Attributes:
+        images: validation images.
+        rows: format by format.
+        by_hash: whether the student is known by its hash, not only by its architecture.
+    """
+
+    images: int
+    rows: tuple[Trial, ...]
+    by_hash: bool
+
+
+def read_trials(document: Document, export: Export, remake: str) -> Trials:
+    """Reads the trials.
+
+    Raises:
+        InputError: damaged, or of another student.
+    """
+    top = document.root
+    by_hash = same_student(document, export, remake)
+    if (found := top.text("architecture")) != export.architecture:
+        raise InputError(
+            f"{document.path}: 'architecture' is {found}, but {export.name} is a "
+            f"{export.architecture}. Run `{remake}`."
+        )
+    best = top.child("best")
+    rows = tuple(_trial(item, best) for item in top.children("trials"))
+    return Trials(count(top.child("validation"), "images", 1), rows, by_hash)
+
+
+def _trial(item: StrictObject, best: StrictObject) -> Trial:
+    name, form, found = item.text("name"), item.text("format"), item.child("comparison")
+    names = ("agreement", "agreement_low", "agreement_high")
+    return Trial(
+        name=name,
+        format=form,
+        agreement=Interval(*(share(found, key) for key in names)),
+        divergence=number(item, "divergence", -1e-3, LARGEST),
+        balanced_accuracy=number(item, "balanced_accuracy", -1, 1),
+        best=best.has(form) and best.text(form) == name,
+    )

@@ -1,0 +1,326 @@
+"""JSON that is damaged, hostile or of other files: named by file and key, nothing is written."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.report.findings import Inputs
+from benchmarks.report.page.document import page
+from benchmarks.report.report import build_report
+from runtimes.console import run_program
+from runtimes.errors import InputError
+
+from .json_schema import faults
+from .report_page import SCHEMA, VERB, Page
+
+TRIALS = Path(__file__).resolve().parents[2] / "results/quantization/mobilenet_v2.json"
+HOSTILE = '<script src="//x"></script>\u202e"\'&'
+
+
+def _with(inputs: Inputs, role: str, path: Path) -> Inputs:
+    value: Any = (path,) if role in ("latency", "phone") else path
+    return replace(inputs, **{role: value})
+
+
+def _path(inputs: Inputs, role: str) -> Path:
+    found = getattr(inputs, role)
+    return Path(found[0] if isinstance(found, tuple) else found)
+
+
+def _put(value: Any, keys: tuple[str | int, ...], new: Any) -> None:
+    for key in keys[:-1]:
+        value = value[key]
+    value[keys[-1]] = new
+
+
+def _in_words(keys: tuple[str | int, ...]) -> str:
+    words = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return words.removeprefix(".")
+
+
+def _refused(inputs: Inputs, tmp_path: Path) -> str:
+    """The error; the command must also leave no folder behind."""
+    with pytest.raises(InputError) as caught:
+        build_report(inputs)
+    words = ["report", str(inputs.artifacts), "--out", str(tmp_path / "out")]
+    for role in ("parity", "flops", "metrics", "quantization"):
+        if getattr(inputs, role) is not None:
+            words += [f"--{role}", str(getattr(inputs, role))]
+    words += ["--latency", *map(str, inputs.latency)] if inputs.latency else []
+    assert run_program("benchmarks", "", VERB, words) == 2
+    assert not (tmp_path / "out").exists()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("role", "keys", "value"),
+    [
+        ("parity", ("rows", 1, "agreement"), "1"),
+        ("parity", ("rows", 1, "agreement"), 1.5),
+        ("parity", ("rows", 1, "probability"), True),
+        ("parity", ("rows", 1, "metrics", "accuracy", "value"), 1e300),
+        ("parity", ("rows", 1, "metrics", "accuracy", "low"), 1.0),
+        ("parity", ("rows", 1, "faults"), "none"),
+        ("parity", ("images",), 10**30),
+        ("parity", ("rows",), {}),
+        ("latency", ("files", 0, "latency_ms", "p50"), -1.0),
+        ("latency", ("files", 0, "latency_ms", "p90"), 1e-9),
+        ("latency", ("files", 0, "latency_ms", "p99"), 10**400),
+        ("latency", ("files", 0, "opening", "back_end", "covered"), 10**6),
+        ("latency", ("files", 0, "opening", "load_ms"), None),
+        ("latency", ("settings", "threads"), 1.5),
+        ("flops", ("networks", 0, "cost", "macs"), -1),
+        ("flops", ("networks", 0, "published", "giga_macs"), 0),
+        ("metrics", ("metrics", "confusion"), [[1]]),
+        ("metrics", ("metrics", "confusion", 0, 0), True),
+        ("metrics", ("metrics", "per_class", "MEL", "images"), "many"),
+        ("metrics", ("temperature",), []),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_by_file_and_key(
+    role: str, keys: tuple[str | int, ...], value: Any, measured: Inputs, tmp_path: Path
+) -> None:
+    content = json.loads(_path(measured, role).read_text())
+    _put(content, keys, value)
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(content))
+    said = _refused(_with(measured, role, path), tmp_path)
+    assert str(path) in said
+    assert _in_words(keys) in said
+
+
+@pytest.mark.parametrize("role", ["parity", "latency", "flops", "metrics", "quantization"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "3", "{", '{"a": NaN}', '{"a": 1, "a": 2}', "[" * 10**5),
+        *('{"a":' * 10**5, "{}", "\ufeff{}", '{"a": ' + "9" * 5000 + "}"),
+    ],
+    ids=range(11),
+)
+def test_text_that_is_no_result_is_named(
+    role: str, text: str, measured: Inputs, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"bad\.json"):
+        build_report(_with(measured, role, path))
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("x" * 30_000, r"'extra\.inside\[0\]' has a text of 30,000 characters"),
+        ("\ud800", r"a text at 'extra\.inside\[0\]' is no valid Unicode"),
+        (json.loads("[" * 40 + "]" * 40), r"'extra\.inside\[0\].*' is nested too deeply"),
+    ],
+    ids=["long", "surrogate", "deep"],
+)
+def test_texts_and_depths_that_no_result_has_are_refused_wherever_they_stand(
+    value: Any, fault: str, measured: Inputs, tmp_path: Path
+) -> None:
+    content = json.loads(_path(measured, "parity").read_text())
+    content["extra"] = {"inside": [value]}
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=fault):
+        build_report(_with(measured, "parity", path))
+
+
+def test_a_file_that_is_none_too_large_or_no_text_is_named(
+    measured: Inputs, tmp_path: Path
+) -> None:
+    large, binary = tmp_path / "large.json", tmp_path / "binary.json"
+    large.write_bytes(b" " * 20_000_001)
+    binary.write_bytes(b"\xff\xfe{}")
+    for path, fault in (
+        (large, "larger than 20 MB"),
+        (binary, "no UTF-8"),
+        (tmp_path / "absent.json", "no such file"),
+        (tmp_path, "no such file"),
+    ):
+        with pytest.raises(InputError, match=fault):
+            build_report(_with(measured, "parity", path))
+
+
+@pytest.mark.parametrize("role", ["parity", "latency", "flops"])
+def test_figures_of_other_files_are_refused(role: str, measured: Inputs, tmp_path: Path) -> None:
+    content = json.loads(_path(measured, role).read_text())
+    for row in content["rows" if role == "parity" else "files"]:
+        row["sha256"] = "0" * 64
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(content))
+    said = _refused(_with(measured, role, path), tmp_path)
+    assert f"run `python -m benchmarks {role} " in said.lower()
+
+
+def test_figures_of_another_student_are_refused(measured: Inputs, tmp_path: Path) -> None:
+    path = tmp_path / "other.json"
+    for role, key in (("parity", "student"), ("metrics", "split")):
+        content = json.loads(_path(measured, role).read_text())
+        content[key]["sha256"] = "1" * 64
+        path.write_text(json.dumps(content))
+        assert f"'{key}.sha256' is 1111" in _refused(_with(measured, role, path), tmp_path)
+    content = json.loads(_path(measured, "metrics").read_text())
+    content["metrics"]["accuracy"].update(value=0.123456, low=0.1, high=0.2)
+    path.write_text(json.dumps(content))
+    said = _refused(_with(measured, "metrics", path), tmp_path)
+    assert "of another student" in said
+    assert "metrics.accuracy.value" in said
+
+
+def test_one_other_file_is_left_out_and_named(measured: Inputs, tmp_path: Path) -> None:
+    changed: dict[str, Path] = {}
+    for role, key in (("parity", "rows"), ("latency", "files")):
+        content = json.loads(_path(measured, role).read_text())
+        content[key][-1]["sha256"] = "0" * 64
+        changed[role] = tmp_path / f"{role}.json"
+        changed[role].write_text(json.dumps(content))
+    inputs = replace(measured, parity=changed["parity"], latency=(changed["latency"],))
+    report = build_report(inputs)
+    assert report.found.test_side is not None
+    assert set(report.found.test_side.rows) == {"onnx:fp32"}
+    assert [point.format for point in report.points[0]] == ["onnx:fp32"]
+    notes = [note.sentence for note in report.found.notes if "left out" in note.sentence]
+    assert len(notes) == 2
+    assert all("run-int8.onnx" in note for note in notes)
+
+
+def test_older_figures_without_hashes_are_taken_by_name_and_marked(
+    measured: Inputs, tmp_path: Path
+) -> None:
+    content = json.loads(_path(measured, "parity").read_text())
+    del content["student"]
+    for row in content["rows"]:
+        del row["sha256"]
+    path = tmp_path / "older.json"
+    path.write_text(json.dumps(content))
+    report = build_report(_with(measured, "parity", path))
+    assert report.to_json()["test_side"]["matched_by"] == "name"
+    assert any("names no hashes" in note.sentence for note in report.found.notes)
+
+
+def test_ways_to_int8_are_shown_if_they_are_of_the_same_student(
+    measured: Inputs, tmp_path: Path
+) -> None:
+    content = json.loads(TRIALS.read_text(encoding="utf-8"))
+    report = build_report(replace(measured, quantization=TRIALS))
+    words = "".join(Page(page(report)).texts)
+    assert all(trial["name"] in words for trial in content["trials"])
+    assert any("names no student" in note.sentence for note in report.found.notes)
+    assert faults(report.to_json(), SCHEMA, SCHEMA) == []
+    path = tmp_path / "trials.json"
+    own = report.found.export.student
+    path.write_text(json.dumps({**content, "student": {"sha256": own}}))
+    assert build_report(replace(measured, quantization=path)).found.notes == ()
+    for change in ({"student": {"sha256": "1" * 64}}, {"architecture": "resnet18"}):
+        path.write_text(json.dumps({**content, **change}))
+        with pytest.raises(InputError, match=next(iter(change))):
+            build_report(replace(measured, quantization=path))
+
+
+def test_a_file_that_is_named_twice_is_refused(measured: Inputs) -> None:
+    with pytest.raises(InputError, match="named twice"):
+        build_report(replace(measured, latency=measured.latency * 2))
+
+
+def test_what_json_says_is_text_and_never_html(measured: Inputs, tmp_path: Path) -> None:
+    parity = json.loads(_path(measured, "parity").read_text())
+    parity["rows"][1]["faults"] = [HOSTILE]
+    latency = json.loads(_path(measured, "latency").read_text())
+    latency["machine"]["processor"] = latency["files"][0]["name"] = HOSTILE
+    latency["files"][1].update(latency_ms=None, fault=HOSTILE)
+    flops = json.loads(_path(measured, "flops").read_text())
+    flops["networks"][0]["architecture"] = flops["convention"][HOSTILE] = HOSTILE
+    paths = []
+    for name, content in (("parity", parity), ("latency", latency), ("flops", flops)):
+        paths.append(tmp_path / f"{name}.json")
+        paths[-1].write_text(json.dumps(content))
+    inputs = replace(measured, parity=paths[0], latency=(paths[1],), flops=paths[2])
+    text = page(build_report(inputs))
+    assert "<script" not in text
+    assert "\u202e" not in text
+    assert '<script src="//x"></script>' in "".join(Page(text).texts)
+
+
+def _leaves(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    pairs: Any = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in pairs:
+        yield (*keys, key)
+        if isinstance(item, dict | list):
+            yield from _leaves(item, (*keys, key))
+
+
+@pytest.mark.parametrize("role", ["parity", "latency", "flops", "metrics"])
+def test_any_changed_value_gives_a_sound_page_or_an_error_with_the_files_name(
+    role: str, measured: Inputs, tmp_path: Path
+) -> None:
+    draw = random.Random(0)
+    text = _path(measured, role).read_text()
+    places = list(_leaves(json.loads(text)))
+    values = [None, True, "", "x", HOSTILE, [], {}, [[]], -1, 0, 1e-300, 1e15, 0.5, 10**400]
+    path = tmp_path / "fuzzed.json"
+    errors: list[str] = []
+    for keys in draw.sample(places, min(60, len(places))):
+        content = json.loads(text)
+        _put(content, keys, draw.choice(values))
+        path.write_text(json.dumps(content))
+        try:
+            report = build_report(_with(measured, role, path))
+        except InputError as error:
+            errors.append(str(error))
+            continue
+        assert "<script" not in page(report)
+        Page(page(report))
+        assert faults(report.to_json(), SCHEMA, SCHEMA) == []
+    assert len(errors) > 10
+    assert all(str(path) in error for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "value", "fault"),
+    [
+        ("manifest.json", ("schema",), "x", "'schema' is"),
+        ("manifest.json", ("files", 0, "file"), "../x.onnx", r"'files\[0\]\.file' is"),
+        ("manifest.json", ("files", 0, "format"), "<b>", r"'files\[0\]\.format' is"),
+        ("manifest.json", ("files", 1, "format"), "onnx:fp32", "'files' lists a format twice"),
+        ("manifest.json", ("files", 0, "bytes"), -1, r"'files\[0\]\.bytes' is"),
+        ("parity.json", ("student", "sha256"), "1" * 64, r"'student\.sha256' is 1111"),
+        ("parity.json", ("rows", 0, "parity", "agreement"), 2, r"'rows\[0\]\.parity\.agreement'"),
+        ("contract.json", ("labels",), 3, "'labels' is"),
+    ],
+)
+def test_a_damaged_export_is_named_by_file_and_key(
+    name: str,
+    keys: tuple[str | int, ...],
+    value: Any,
+    fault: str,
+    measured: Inputs,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "artifacts"
+    shutil.copytree(measured.artifacts, folder)
+    content = json.loads((folder / name).read_text())
+    _put(content, keys, value)
+    (folder / name).write_text(json.dumps(content))
+    with pytest.raises(InputError, match=fault) as caught:
+        build_report(replace(measured, artifacts=folder))
+    assert str(folder / name) in str(caught.value)
+
+
+def test_a_device_with_more_rows_than_a_page_can_show_is_refused(
+    measured: Inputs, tmp_path: Path
+) -> None:
+    rows = json.loads(_path(measured, "latency").read_text())["files"] * 251
+    path = tmp_path / "phone.json"
+    path.write_text(json.dumps({"devices": [{"name": "x", "files": rows}]}))
+    with pytest.raises(InputError, match=r"'devices\[\]\.files' has 502 rows"):
+        build_report(replace(measured, phone=(path,)))
