@@ -15,6 +15,8 @@ AWARE ?=
 COMPARE ?=
 PHONE ?=
 REPORT ?=
+RUNNER ?=
+JSON ?=
 
 # `make DATA=~/x` reaches the commands as it is typed: not every shell expands a ~ in it.
 home = $(patsubst ~/%,$(HOME)/%,$(1))
@@ -53,7 +55,7 @@ DEV := $(VENV)/.dev
 # old numpy, and Python 3.11.
 TENSORFLOW := $(VENV)-tensorflow
 
-.PHONY: help setup sample distill finetune export benchmark report opinions arm-parity tables test test-all lint doctor bench-training clean
+.PHONY: help setup sample distill finetune export benchmark phone report opinions arm-parity tables test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -93,7 +95,7 @@ report: $(EXPORT) ## put all figures of the exported files on one page (RUN, OUT
 	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
 	then run=$(call quoted,$(RUN)) out=$(call quoted,$(OUT)); else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; fi; \
 	figures="figures/$${out##*/}"; set -- "$$out"; \
-	for kind in parity latency flops quantization; do if test -f "$$figures/$$kind.json"; then set -- "$$@" "--$$kind" "$$figures/$$kind.json"; fi; done; \
+	for kind in parity latency flops quantization phone; do if test -f "$$figures/$$kind.json"; then set -- "$$@" "--$$kind" "$$figures/$$kind.json"; fi; done; \
 	if test -f "$$run/metrics.json"; then set -- "$$@" --metrics "$$run/metrics.json"; fi; \
 	$(BIN)/python -m benchmarks report "$$@" $(if $(PHONE),--phone $(foreach file,$(PHONE),$(call quoted,$(call home,$(file))))) \
 	  $(if $(COMPARE),--compare $(call quoted,$(call home,$(COMPARE)))) $(if $(REPORT),--out $(call quoted,$(call home,$(REPORT))))
@@ -107,6 +109,12 @@ opinions: $(EXPORT) $(TENSORFLOW)/.done ## ask TensorFlow and reference kernels 
 	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
 	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
 	$(BIN)/python -m benchmarks opinions "$$out" --tensorflow $(TENSORFLOW)/bin/python --json "figures/$${out##*/}/opinions.json"
+
+phone: $(EXPORT) ## run the exported .tflite files on connected phones (RUNNER, RUN, OUT, JSON, ARGS)
+	@test -n $(call quoted,$(RUNNER)) || { echo 'RUNNER=path/to/benchmark_model is missing; docs/phone.md says where to get it.'; exit 2; }
+	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
+	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
+	$(BIN)/python -m benchmarks phone "$$out" --runner $(call quoted,$(call home,$(RUNNER))) --json $(if $(JSON),$(call quoted,$(call home,$(JSON))),"figures/$${out##*/}/phone.json") $(ARGS)
 
 tables: $(TRAIN) | $(if $(DATA),,$(SAMPLE)/labels.csv) ## train and measure the rows of the paper's tables (DATA, TABLES, PAIR, WEIGHTS, TIME)
 	$(BIN)/python -m distill tables --data $(call quoted,$(SOURCE)) --budget $(call quoted,$(TABLES)) $(if $(PAIR),--pair $(call quoted,$(PAIR))) \

@@ -26,6 +26,7 @@ _VERBS = (
         "benchmarks.commands.opinions",
     ),
     Verb("arm", "the files on emulated ARM processors", "benchmarks.commands.arm"),
+    Verb("phone", "model files on phones over adb", "benchmarks.commands.phone"),
     Verb("operators", "time of each operator of a model file", "benchmarks.commands.operators"),
     Verb(
         "flops", "operations, parameters and memory beside the paper's", "benchmarks.commands.flops"

@@ -60,6 +60,10 @@ class StrictObject:
             raise self.error(key, value, "true or false")
         return value
 
+    def flag_or_none(self, key: str) -> bool | None:
+        """Takes true, false or null."""
+        return None if self._is_null(key) else self.flag(key)
+
     def integer(self, key: str) -> int:
         """Takes a whole number."""
         value = self._take(key)
@@ -76,7 +80,7 @@ class StrictObject:
 
     def number_or_none(self, key: str) -> float | None:
         """Takes a finite number or null."""
-        return self.number(key) if self._take(key) is not None else None
+        return None if self._is_null(key) else self.number(key)
 
     def array(self, key: str) -> list[Any]:
         """Takes an array, its elements unchecked."""
@@ -98,7 +102,7 @@ class StrictObject:
 
     def child_or_none(self, key: str) -> StrictObject | None:
         """Takes an object or null."""
-        return self.child(key) if self._take(key) is not None else None
+        return None if self._is_null(key) else self.child(key)
 
     def children(self, key: str) -> list[StrictObject]:
         """Takes an array of objects."""
@@ -142,6 +146,9 @@ class StrictObject:
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
         where = f"'{place}' is" if place else "the document is"
         return InputError(f"{self.origin}: {where} {shown}; expected {expected}.")
+
+    def _is_null(self, key: str) -> bool:
+        return self._take(key) is None
 
     def _take(self, key: str) -> Any:
         if key not in self._value:
