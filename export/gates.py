@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from distill.models import Classifier
@@ -44,7 +45,8 @@ class Gate:
             found.append(f"a probability differs by {row.probability:.2g}, allowed "
                          f"{self.probability:.2g}")  # fmt: skip
         if self.agreement is not None and row.agreement < self.agreement:
-            found.append(f"{100 * row.agreement:.2f} % of the first diagnoses agree, required "
+            share = math.floor(1e4 * row.agreement + 1e-6) / 100  # never shown as the limit itself
+            found.append(f"{share:.2f} % of the first diagnoses agree, required "
                          f"{100 * self.agreement:.2f} %")  # fmt: skip
         difference, limit = row.balanced_accuracy, self.balanced_accuracy
         if limit is not None and difference is not None and abs(difference) > limit:

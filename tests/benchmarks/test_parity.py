@@ -94,6 +94,7 @@ def test_the_command_gates_by_file_metric_and_amount(
     [
         ({"probability": 2e-4}, "a probability differs by 0.0002, allowed 0.0001"),
         ({"agreement": 0.98}, "98.00 % of the first diagnoses agree, required 98.50 %"),
+        ({"agreement": 0.98499}, "98.49 % of the first diagnoses agree, required 98.50 %"),
         (
             {"difference": {"balanced_accuracy": Estimate(-0.004, -0.01, 0.01)}},
             "balanced accuracy differs by -0.40 points, allowed 0.30",
