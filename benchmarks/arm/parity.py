@@ -147,10 +147,22 @@ def _largest(difference: np.ndarray) -> float:
     return found if np.isfinite(found) else float("inf")
 
 
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
+
+
 def to_json(rows: Sequence[ArmRow], images: int) -> dict[str, Any]:
-    """Plain values, without paths."""
+    """Plain values, without paths; an infinite one, which JSON has no word for, as None."""
     return {
         "images": images,
-        "rows": [{**asdict(row), "passed": row.passed} for row in rows],
+        "rows": [
+            {
+                **asdict(row),
+                "probability": _finite(row.probability),
+                "maps": _finite(row.maps),
+                "passed": row.passed,
+            }
+            for row in rows
+        ],
         "provenance": provenance(("ai-edge-litert", "onnxruntime")),
     }

@@ -9,6 +9,7 @@ examples:
   python -m benchmarks report artifacts/ssd_kd
   python -m benchmarks report artifacts/ssd_kd --parity parity.json --latency latency.json
   python -m benchmarks report artifacts/ssd_kd --parity a.json --latency laptop.json server.json
+  python -m benchmarks report artifacts/ssd_kd --phone phone.json --opinions opinions.json
   python -m benchmarks report artifacts/ssd_kd --compare reports/old/report.json --out reports/new
 
 exit code: 0 written (whatever the verdict says), 2 bad input
@@ -45,8 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="FILE",
-        help="times of phones",
+        help="of `benchmarks phone --json`; one file may hold several phones",
     )
+    add("--opinions", type=path, metavar="FILE", help="of `benchmarks opinions --json`")
+    add("--arm", type=path, metavar="FILE", help="of `benchmarks arm --json`")
     add("--metrics", type=path, metavar="FILE", help="metrics.json of the run or released model")
     add("--compare", type=path, metavar="FILE", help="report.json of an older report")
     add("--out", type=path, metavar="FOLDER", help="(default reports/ and the export's name)")
@@ -73,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
         quantization=args.quantization,
         phone=tuple(args.phone),
         metrics=args.metrics,
+        opinions=args.opinions,
+        arm=args.arm,
     )
     report = build_report(inputs, before)
     write_report(report, out)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.phone.adb import Phone, PhoneFault
-from runtimes.strict_json import StrictObject
+from runtimes.strict_json import StrictObject, is_number
 
 # PowerManager.THERMAL_STATUS_*
 THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
@@ -43,16 +43,24 @@ class State:
 
     @classmethod
     def from_json(cls, value: StrictObject) -> State:
-        """Reads what `to_json` gave."""
+        """Reads what `to_json` gave.
+
+        Raises:
+            InputError: a value that no phone tells.
+        """
         thermal, battery = (value.number_or_none(name) for name in ("thermal", "battery"))
         celsius = value.number_or_none("celsius")
-        megahertz = tuple(map(float, value.array("megahertz")))
+        megahertz = value.array("megahertz")
+        if thermal is not None and thermal not in range(len(THERMAL)):
+            raise value.error("thermal", thermal, f"a whole number from 0 to {len(THERMAL) - 1}")
+        if not all(map(is_number, megahertz)):
+            raise value.error("megahertz", megahertz, "an array of numbers")
         value.close()
         return cls(
             None if thermal is None else int(thermal),
             None if battery is None else int(battery),
             celsius,
-            megahertz,
+            tuple(map(float, megahertz)),
         )
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from benchmarks.report.fields import count, number, sha256
 from runtimes.errors import InputError
 from runtimes.strict_json import StrictObject
 
-SCHEMA, VERSION = "dermport.report", "1.0"
+SCHEMA, VERSION = "dermport.report", "1.1"
 
 
 @dataclass(frozen=True)

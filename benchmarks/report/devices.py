@@ -1,15 +1,11 @@
-"""Times on each device: what `python -m benchmarks latency --json` and a phone's run wrote.
-
-A latency file is one device. A phone's file has `devices`, an array of objects with `name`, `about`
-(text), `fault` (text or null) and `files`, whose rows are those of a latency file and may also have
-`threads` and `delegate`.
-"""
+"""Times on a device: what they are, and those that `python -m benchmarks latency --json` wrote."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from benchmarks.latency.opening import MACOS_ONLY
+from benchmarks.phone import document as phone_document
 from benchmarks.report.document import Document
 from benchmarks.report.export import Export
 from benchmarks.report.fields import Interval, count, interval, positive, text_or_empty
@@ -19,7 +15,7 @@ from runtimes.strict_json import StrictObject
 
 REMAKE = "python -m benchmarks latency {folder} --json {figures}/latency.json"
 MOST_ROWS = 500
-_LONGEST_MS = 1e7
+LONGEST_MS = 1e7
 
 
 @dataclass(frozen=True)
@@ -35,6 +31,36 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class PhoneRun:
+    """What a phone's runner tells of one run, times in milliseconds; None where it tells none.
+
+    Attributes:
+        asked: the delegate.
+        ran: the delegate that did; "" where none did.
+        graph: "whole graph", "part of the graph" or "not told"; "" where nothing ran.
+        deviation: standard, of the single inferences.
+        cool: whether the phone was cool when it began.
+        notes: what the reader of the times has to know.
+    """
+
+    asked: str
+    ran: str
+    graph: str
+    mean: float | None
+    deviation: float | None
+    least: float | None
+    most: float | None
+    p95: float | None
+    cool: bool | None
+    notes: tuple[str, ...]
+
+    @property
+    def is_other(self) -> bool:
+        """Whether something else ran than was asked for, or the runner does not tell."""
+        return bool(self.ran) and self.ran != self.asked
+
+
+@dataclass(frozen=True)
 class Timing:
     """One file on one device, times in milliseconds.
 
@@ -42,10 +68,11 @@ class Timing:
         name: of the file.
         format: of this export's file with that content; "" for any other.
         kind: "own", "peer", or "other": a file that is neither of this export nor a peer.
-        setting: threads and delegate where a device has more than one.
+        setting: threads and delegate as they were asked for, where a device has more than one.
         runs: inferences; 0 where there are no times.
         ratio: to `base`, paired by round.
         fault: why there are no times, in words.
+        phone: what only phones tell; None for any other device.
     """
 
     name: str
@@ -66,6 +93,12 @@ class Timing:
     ratio: Interval | None
     coverage: Coverage | None
     fault: str
+    phone: PhoneRun | None = None
+
+    @property
+    def mean(self) -> float | None:
+        """Of the times, where the device tells it."""
+        return None if self.phone is None else self.phone.mean
 
     @property
     def broken(self) -> bool:
@@ -96,6 +129,7 @@ class Device:
         rows: in the order in which they were measured.
         targets: verdicts on the ratios that are asked for.
         fault: why it has no (more) rows, in words.
+        left: how many runs are still to be made.
     """
 
     name: str
@@ -104,38 +138,43 @@ class Device:
     rows: tuple[Timing, ...]
     targets: tuple[Target, ...]
     fault: str
+    left: int = 0
+
+    @property
+    def measure(self) -> str:
+        """What its files are compared by: "p50", or "mean" where one has no p50."""
+        timed = [row for row in self.rows if row.runs]
+        return "p50" if all(row.p50 is not None for row in timed) else "mean"
+
+    def time(self, row: Timing) -> float | None:
+        """Returns the time by which a row of this device is compared."""
+        return row.p50 if self.measure == "p50" else row.mean
 
 
-def read_devices(document: Document, export: Export, remake: str) -> tuple[Device, ...]:
-    """Reads the devices of a latency file or of a phone's.
+def check_rows(document: Document, rows: int, key: str) -> None:
+    """Checks that a page can show all rows.
+
+    Raises:
+        InputError: there are more than `MOST_ROWS`.
+    """
+    if rows > MOST_ROWS:
+        raise InputError(
+            f"{document.path}: '{key}' has {rows:,} rows; expected at most {MOST_ROWS}."
+        )
+
+
+def read_machine(document: Document, export: Export, remake: str) -> Device:
+    """Reads a latency file.
 
     Raises:
         InputError: damaged, or with none of this export's files.
     """
-    top = document.root
-    items = top.children("devices") if top.has("devices") else [top]
-    hashes = [item.text("sha256") for one in items for item in one.children("files")]
-    key = "devices[].files" if top.has("devices") else "files"
-    if len(hashes) > MOST_ROWS:
-        raise InputError(
-            f"{document.path}: '{key}' has {len(hashes):,} rows; expected at most {MOST_ROWS}."
-        )
-    check_any(document, export, hashes, key, remake)
-    return tuple(
-        _phone(item, document, export) if top.has("devices") else _machine(item, document, export)
-        for item in items
-    )
-
-
-def _phone(item: StrictObject, document: Document, export: Export) -> Device:
-    rows = tuple(_timing(row, export) for row in item.children("files"))
-    about = text_or_empty(item, "about")
-    lines = (about,) if about else ()
-    fault = text_or_empty(item, "fault")
-    return Device(item.text("name"), lines, document.copy, rows, (), fault)
-
-
-def _machine(item: StrictObject, document: Document, export: Export) -> Device:
+    item = document.root
+    if text_or_empty(item, "schema") == phone_document.SCHEMA:
+        raise InputError(f"{document.path}: these are times of phones; name it with --phone.")
+    hashes = [row.text("sha256") for row in item.children("files")]
+    check_rows(document, len(hashes), "files")
+    check_any(document, export, hashes, "files", remake)
     machine, settings = item.child("machine"), item.child("settings")
     threads = count(settings, "threads", 1)
     rows = tuple(_timing(row, export) for row in item.children("files"))
@@ -188,17 +227,17 @@ def _timing(item: StrictObject, export: Export) -> Timing:
         name=item.text("name"),
         format=form,
         kind="own" if form else "peer" if peer else "other",
-        setting=_setting(item),
+        setting="",
         bytes=count(item, "size") if item.has("size") else None,
         runs=0 if times is None else count(times, "runs", 1),
         p50=p50,
         p90=p90,
         p99=p99,
         drift=None if times is None or not times.has("drift") else positive(times, "drift"),
-        load=None if opening is None else _milliseconds(opening, "load_ms"),
-        first=None if opening is None else _milliseconds(opening, "first_ms"),
+        load=None if opening is None else milliseconds(opening, "load_ms"),
+        first=None if opening is None else milliseconds(opening, "first_ms"),
         peak_memory_bytes=None if opening is None else count(opening, "peak_memory_bytes"),
-        preprocessing=None if before is None else _milliseconds(before, "p50"),
+        preprocessing=None if before is None else milliseconds(before, "p50"),
         base="" if ratio is None else ratio.text("base"),
         ratio=None if ratio is None else interval(item, "ratio", 0.0, 1e6),
         coverage=None if opening is None else _coverage(opening.child("back_end")),
@@ -206,27 +245,18 @@ def _timing(item: StrictObject, export: Export) -> Timing:
     )
 
 
-def _setting(item: StrictObject) -> str:
-    words = []
-    if item.has("threads"):
-        threads = count(item, "threads", 1)
-        words.append(f"{threads} thread{'s' if threads > 1 else ''}")
-    if delegate := text_or_empty(item, "delegate"):
-        words.append(delegate)
-    return ", ".join(words)
-
-
 def _percentiles(times: StrictObject) -> tuple[float, float, float]:
-    p50, p90, p99 = (_milliseconds(times, name) for name in ("p50", "p90", "p99"))
+    p50, p90, p99 = (milliseconds(times, name) for name in ("p50", "p90", "p99"))
     if not p50 <= p90 <= p99:
         raise times.error("p90", p90, f"between p50, {p50:g}, and p99, {p99:g}")
     return p50, p90, p99
 
 
-def _milliseconds(item: StrictObject, key: str) -> float:
+def milliseconds(item: StrictObject, key: str) -> float:
+    """Takes a time that one inference can take."""
     value = positive(item, key)
-    if value > _LONGEST_MS:
-        raise item.error(key, value, f"at most {_LONGEST_MS:g} milliseconds")
+    if value > LONGEST_MS:
+        raise item.error(key, value, f"at most {LONGEST_MS:g} milliseconds")
     return value
 
 

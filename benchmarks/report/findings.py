@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.report import accuracy, costs, devices, trials
+from benchmarks.report import accuracy, costs, devices, opinions, phones, trials
 from benchmarks.report.accuracy import TestSide, read_test_side
 from benchmarks.report.costs import Costs, read_costs
-from benchmarks.report.devices import Device, read_devices
+from benchmarks.report.devices import Device, read_machine
 from benchmarks.report.document import Document, read_document
 from benchmarks.report.evaluation import Evaluation, read_evaluation
 from benchmarks.report.export import Export, read_export
+from benchmarks.report.opinions import Opinions, read_arm, read_opinions
+from benchmarks.report.phones import read_phones
 from benchmarks.report.trials import Trials, read_trials
 from runtimes.errors import InputError
 
@@ -31,6 +33,8 @@ class Inputs:
     quantization: Path | None = None
     phone: tuple[Path, ...] = ()
     metrics: Path | None = None
+    opinions: Path | None = None
+    arm: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Findings:
     costs: Costs | None
     evaluation: Evaluation | None
     trials: Trials | None
+    opinions: Opinions | None
+    arm: Opinions | None
     missing: tuple[Missing, ...]
     notes: tuple[Note, ...]
     documents: tuple[Document, ...]
@@ -93,13 +99,14 @@ def read_findings(inputs: Inputs) -> Findings:
     parity, flops = opened(inputs.parity, "parity"), opened(inputs.flops, "flops")
     metrics = opened(inputs.metrics, "metrics")
     quantization = opened(inputs.quantization, "quantization")
-    timed = [*_numbered("latency", inputs.latency), *_numbered("phone", inputs.phone)]
-    found = [
-        device
-        for role, path in timed
-        if (document := opened(path, role)) is not None
-        for device in read_devices(document, export, commands["latency"])
-    ]
+    others, arm = opened(inputs.opinions, "opinions"), opened(inputs.arm, "arm")
+    found: list[Device] = []
+    for role, path in _numbered("latency", inputs.latency):
+        if (document := opened(path, role)) is not None:
+            found.append(read_machine(document, export, commands["latency"]))
+    for role, path in _numbered("phone", inputs.phone):
+        if (document := opened(path, role)) is not None:
+            found += read_phones(document, export, commands["phone"])
     if len(found) > MOST_DEVICES:
         raise InputError(f"{len(found)} devices are named; a report has at most {MOST_DEVICES}.")
     read = Findings(
@@ -111,6 +118,8 @@ def read_findings(inputs: Inputs) -> Findings:
         trials=None
         if quantization is None
         else read_trials(quantization, export, commands["quantization"]),
+        opinions=None if others is None else read_opinions(others, export, commands["opinions"]),
+        arm=None if arm is None else read_arm(arm, export, commands["arm"]),
         missing=_missing(inputs, export, commands),
         notes=(),
         documents=tuple(documents),
@@ -140,6 +149,9 @@ def _commands(artifacts: Path) -> dict[str, str]:
     made = {
         "parity": accuracy.REMAKE + (" --run {run} --data DATA" if apart else ""),
         "latency": devices.REMAKE,
+        "phone": phones.REMAKE,
+        "opinions": opinions.REMAKE,
+        "arm": opinions.REMAKE_ARM,
         "flops": costs.REMAKE,
         "quantization": trials.REMAKE + (" --data DATA" if apart else ""),
         "metrics": "python -m benchmarks report {folder} --metrics {run}/metrics.json",
@@ -172,6 +184,12 @@ def _missing(inputs: Inputs, export: Export, commands: dict[str, str]) -> tuple[
     if inputs.quantization is None:
         sentence = "The ways to int8 were not compared."
         add("quantization", sentence, commands["quantization"])
+    if inputs.opinions is None:
+        sentence = "No other implementation was asked to read the files."
+        add("opinions", sentence, commands["opinions"])
+    if inputs.arm is None:
+        sentence = "The kernels for ARM processors were not compared with those for x86."
+        add("arm", sentence, commands["arm"])
     return tuple(found)
 
 
@@ -198,9 +216,19 @@ def _notes(read: Findings) -> tuple[Note, ...]:
                 "is judged by it.",
             )
     for device in read.devices:
-        others = tuple(row.name for row in device.rows if row.kind == "other")
+        others = tuple(dict.fromkeys(row.name for row in device.rows if row.kind == "other"))
         if others:
             add(device.source, _left_out("times", others))
+        if doubts := _doubts(device):
+            add(device.source, f"{device.name}: {' '.join(doubts)}")
+    for role, asked in (("opinions", read.opinions), ("arm", read.arm)):
+        if asked is None:
+            continue
+        if apart := asked.apart:
+            found_apart = ", ".join(f"{row.format}, {row.by}" for row in apart)
+            add(read.source(role), f"Disagreements, or no answer: {found_apart}.")
+        if asked.others:
+            add(read.source(role), _left_out("answers", asked.others))
     if read.costs is not None:
         others = tuple(row.name for row in read.costs.files if not row.format)
         if others:
@@ -212,6 +240,19 @@ def _notes(read: Findings) -> tuple[Note, ...]:
             "be the same.",
         )
     return tuple(found)
+
+
+def _doubts(device: Device) -> list[str]:
+    """What has to be known of a phone's times."""
+    runs = [row.phone for row in device.rows if row.phone is not None and row.runs]
+    said = [device.fault] if device.left else []
+    if runs and device.measure == "mean":
+        said.append("Not every run tells a p50, so its files are compared by the mean.")
+    if other := [run for run in runs if run.is_other]:
+        said.append(f"{len(other)} of {len(runs)} timed runs did not run on what was asked for.")
+    if warm := [run for run in runs if run.cool is False]:
+        said.append(f"{len(warm)} of {len(runs)} timed runs began while it was warm.")
+    return said
 
 
 def _left_out(what: str, names: Sequence[str]) -> str:

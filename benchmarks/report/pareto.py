@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.report.devices import Device
+from benchmarks.report.devices import Device, Timing
 from benchmarks.report.findings import Findings
 
 
@@ -14,12 +14,13 @@ class Point:
 
     Attributes:
         format: its key.
-        latency: p50 in milliseconds.
+        latency: in milliseconds, by the device's measure.
         balanced_accuracy: a share of 1.
         low: lower end of the 95 % interval: torch's balanced accuracy plus the paired difference.
         high: its upper end.
         bytes: size of the file.
         front: whether no other file is at least as good in all three and better in one.
+        setting: of the device in which it took that time; "" where there is but one.
     """
 
     format: str
@@ -29,6 +30,7 @@ class Point:
     high: float
     bytes: int
     front: bool
+    setting: str
 
 
 def pareto_points(found: Findings, device: Device) -> tuple[Point, ...]:
@@ -42,20 +44,31 @@ def pareto_points(found: Findings, device: Device) -> tuple[Point, ...]:
     points = []
     for file in found.export.files:
         row = table.rows.get(file.format)
-        times = [time.p50 for time in device.rows if time.format == file.format and time.p50]
+        times = [
+            (latency, _setting(time))
+            for time in device.rows
+            if time.format == file.format and (latency := device.time(time)) is not None
+        ]
         if row is None or not times:
             continue
+        latency, setting = min(times)
         value = row.metrics["balanced_accuracy"].value
         base = table.reference.metrics["balanced_accuracy"].value
         difference = row.difference["balanced_accuracy"]
         if value is None or base is None or difference.low is None or difference.high is None:
             continue
         low, high = base + difference.low, base + difference.high
-        points.append(Point(file.format, min(times), value, low, high, file.bytes, False))
+        points.append(Point(file.format, latency, value, low, high, file.bytes, False, setting))
     return tuple(
         Point(**{**vars(point), "front": not any(_beats(other, point) for other in points)})
         for point in points
     )
+
+
+def _setting(time: Timing) -> str:
+    if time.phone is None or not time.phone.is_other:
+        return time.setting
+    return f"{time.setting}; ran: {time.phone.ran}"
 
 
 def _beats(one: Point, other: Point) -> bool:

@@ -112,11 +112,17 @@ class Report:
             "evaluation": _plain(found.evaluation),
             "calibration": asdict(export.contract.calibration),
             "devices": [
-                {**asdict(device), "pareto": [asdict(point) for point in points]}
+                {
+                    **asdict(device),
+                    "measure": device.measure,
+                    "pareto": [asdict(point) for point in points],
+                }
                 for device, points in zip(found.devices, self.points, strict=True)
             ],
             "costs": _plain(found.costs),
             "quantization": _plain(found.trials),
+            "opinions": _plain(found.opinions),
+            "arm": _plain(found.arm),
             "changes": None if self.changes is None else self.changes.to_json(),
             "missing": [asdict(item) for item in found.missing],
             "notes": [asdict(item) for item in found.notes],

@@ -68,7 +68,8 @@ def _judge(file: ExportedFile, found: Findings) -> Verdict:
         faults += parity.faults
     for device in found.devices:
         rows = [time for time in device.rows if time.format == file.format]
-        if not any(time.p50 for time in rows):  # in no setting: a delegate may refuse a file
+        # A delegate may refuse a file that another runs, and another may still be to come.
+        if not device.left and not any(time.runs for time in rows):
             broken = dict.fromkeys(time.fault for time in rows if time.broken)
             faults += [f"it cannot be run on {device.name}: {fault}" for fault in broken]
     if found.costs is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.arm import parity as arm
 from benchmarks.flops.report import count_all
 from benchmarks.latency.files import find_files
 from benchmarks.latency.measure import Settings, measure_latency
@@ -17,6 +18,9 @@ from benchmarks.parity import measure_parity
 from benchmarks.report.findings import Inputs
 from distill.dataset import open_dataset
 from distill.sample import write_sample
+
+from .opinion_records import arm_rows_of, opinions_of
+from .phone_records import PHONE, record, rows_of
 
 BUDGET = """
 name: tiny
@@ -72,6 +76,27 @@ def measured(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> In
         latency=(folder / "latency.json",),
         flops=folder / "flops.json",
         metrics=exported.run / "metrics.json",
+    )
+
+
+@pytest.fixture(scope="session")
+def complete(measured: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """The same with a phone and with second opinions."""
+    folder = tmp_path_factory.mktemp("complete")
+    files = find_files([measured.artifacts])
+    phone = record(files, {"5e1f0000": (PHONE, rows_of(files))})
+    contents = {
+        "phone": phone.to_json(),
+        "opinions": opinions_of(files).to_json(),
+        "arm": arm.to_json(arm_rows_of(files), 4),
+    }
+    for name, content in contents.items():
+        (folder / f"{name}.json").write_text(json.dumps(content, allow_nan=False))
+    return replace(
+        measured,
+        phone=(folder / "phone.json",),
+        opinions=folder / "opinions.json",
+        arm=folder / "arm.json",
     )
 
 

@@ -148,7 +148,7 @@ def test_a_report_without_any_figures_names_what_is_missing_and_its_command(
 ) -> None:
     report = build_report(Inputs(exported.artifacts))
     words = "".join(Page(page(report)).texts)
-    verbs = ("parity", "latency", "flops", "quantization")
+    verbs = ("parity", "latency", "flops", "quantization", "opinions", "arm")
     for verb in verbs:
         assert f"python -m benchmarks {verb} " in words
     assert {item.what for item in report.found.missing} == {*verbs, "metrics"}
@@ -212,33 +212,8 @@ def test_what_was_not_delivered_has_a_verdict(measured: Inputs, tmp_path: Path) 
     assert "<b>no" not in page(report)
 
 
-def test_phones_stand_beside_machines_and_a_refused_delegate_fails_no_file(
-    measured: Inputs, tmp_path: Path
-) -> None:
-    files = [
-        {**row, "threads": threads, "delegate": delegate}
-        for row in json.loads(measured.latency[0].read_text())["files"]
-        for threads, delegate in ((4, "XNNPACK"), (1, "GPU"))
-    ]
-    files[1].update(latency_ms=None, fault="the delegate refused it")
-    phones = [
-        {"name": "Phone <1>", "about": "Android 15", "files": files, "fault": None},
-        {"name": "Phone 2", "about": None, "files": [], "fault": "The cable was unplugged."},
-    ]
-    path = tmp_path / "phones.json"
-    path.write_text(json.dumps({"devices": phones}))
-    report = build_report(replace(measured, phone=(path,)))
-    assert len(report.found.devices) == 3
-    assert [device.source for device in report.found.devices[1:]] == ["data/phone-1.json"] * 2
-    assert report.verdicts == build_report(measured).verdicts
-    words = "".join(Page(page(report)).texts)
-    for part in ("Phone <1>", "4 threads, XNNPACK", "the delegate refused it", "was unplugged"):
-        assert part in words
-    assert faults(report.to_json(), SCHEMA, SCHEMA) == []
-
-
 def test_a_file_is_on_the_front_unless_another_is_better_in_all() -> None:
-    point = Point("a:b", 2.0, 0.5, 0.4, 0.6, 100, False)
+    point = Point("a:b", 2.0, 0.5, 0.4, 0.6, 100, False, "")
     assert _beats(replace(point, latency=1.0), point)
     assert _beats(replace(point, bytes=99), point)
     assert not _beats(point, point)

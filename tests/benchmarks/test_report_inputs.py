@@ -51,10 +51,11 @@ def _refused(inputs: Inputs, tmp_path: Path) -> str:
     with pytest.raises(InputError) as caught:
         build_report(inputs)
     words = ["report", str(inputs.artifacts), "--out", str(tmp_path / "out")]
-    for role in ("parity", "flops", "metrics", "quantization"):
+    for role in ("parity", "flops", "metrics", "quantization", "opinions", "arm"):
         if getattr(inputs, role) is not None:
             words += [f"--{role}", str(getattr(inputs, role))]
     words += ["--latency", *map(str, inputs.latency)] if inputs.latency else []
+    words += ["--phone", *map(str, inputs.phone)] if inputs.phone else []
     assert run_program("benchmarks", "", VERB, words) == 2
     assert not (tmp_path / "out").exists()
     return str(caught.value)
@@ -83,21 +84,42 @@ def _refused(inputs: Inputs, tmp_path: Path) -> str:
         ("metrics", ("metrics", "confusion", 0, 0), True),
         ("metrics", ("metrics", "per_class", "MEL", "images"), "many"),
         ("metrics", ("temperature",), []),
+        ("phone", ("phones", 0, "rows", 0, "figures", "mean"), 99.0),
+        ("phone", ("phones", 0, "rows", 0, "figures", "p50"), -1),
+        ("phone", ("phones", 0, "rows", 0, "figures", "runs"), 0),
+        ("phone", ("phones", 0, "rows", 0, "figures", "peak_mb"), 1e9),
+        ("phone", ("phones", 0, "rows", 0, "fault"), "it died"),
+        ("phone", ("phones", 0, "rows", 0, "asked", "threads"), 0),
+        ("phone", ("phones", 0, "rows", 0, "asked", "file"), "other.tflite"),
+        ("phone", ("phones", 0, "rows", 0, "before", "thermal"), 7),
+        ("phone", ("phones", 0, "rows", 0, "before", "megahertz"), ["x"]),
+        ("phone", ("phones", 0, "facts", "android"), 15),
+        ("phone", ("phones", 0, "finished"), None),
+        ("phone", ("phones",), []),
+        ("phone", ("settings", "files"), []),
+        ("phone", ("settings", "files", 1, "name"), "run-fp32.onnx"),
+        ("opinions", ("answers", 0, "comparison", "agreement"), 2),
+        ("opinions", ("answers", 0, "comparison"), None),
+        ("arm", ("rows", 0, "probability"), -1),
+        ("arm", ("rows", 0, "passed"), "yes"),
     ],
 )
 def test_a_value_that_cannot_be_is_named_by_file_and_key(
-    role: str, keys: tuple[str | int, ...], value: Any, measured: Inputs, tmp_path: Path
+    role: str, keys: tuple[str | int, ...], value: Any, complete: Inputs, tmp_path: Path
 ) -> None:
-    content = json.loads(_path(measured, role).read_text())
+    content = json.loads(_path(complete, role).read_text())
     _put(content, keys, value)
     path = tmp_path / "bad.json"
     path.write_text(json.dumps(content))
-    said = _refused(_with(measured, role, path), tmp_path)
+    said = _refused(_with(complete, role, path), tmp_path)
     assert str(path) in said
     assert _in_words(keys) in said
 
 
-@pytest.mark.parametrize("role", ["parity", "latency", "flops", "metrics", "quantization"])
+ROLES = ["parity", "latency", "flops", "metrics", "phone", "opinions", "arm"]
+
+
+@pytest.mark.parametrize("role", [*ROLES, "quantization"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -151,14 +173,15 @@ def test_a_file_that_is_none_too_large_or_no_text_is_named(
             build_report(_with(measured, "parity", path))
 
 
-@pytest.mark.parametrize("role", ["parity", "latency", "flops"])
-def test_figures_of_other_files_are_refused(role: str, measured: Inputs, tmp_path: Path) -> None:
-    content = json.loads(_path(measured, role).read_text())
-    for row in content["rows" if role == "parity" else "files"]:
+@pytest.mark.parametrize("role", ["parity", "latency", "flops", "phone", "opinions", "arm"])
+def test_figures_of_other_files_are_refused(role: str, complete: Inputs, tmp_path: Path) -> None:
+    content = json.loads(_path(complete, role).read_text())
+    keys = {"parity": "rows", "arm": "rows", "opinions": "answers"}
+    for row in (content["settings"] if role == "phone" else content)[keys.get(role, "files")]:
         row["sha256"] = "0" * 64
     path = tmp_path / "other.json"
     path.write_text(json.dumps(content))
-    said = _refused(_with(measured, role, path), tmp_path)
+    said = _refused(_with(complete, role, path), tmp_path)
     assert f"run `python -m benchmarks {role} " in said.lower()
 
 
@@ -259,12 +282,12 @@ def _leaves(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
             yield from _leaves(item, (*keys, key))
 
 
-@pytest.mark.parametrize("role", ["parity", "latency", "flops", "metrics"])
+@pytest.mark.parametrize("role", ROLES)
 def test_any_changed_value_gives_a_sound_page_or_an_error_with_the_files_name(
-    role: str, measured: Inputs, tmp_path: Path
+    role: str, complete: Inputs, tmp_path: Path
 ) -> None:
     draw = random.Random(0)
-    text = _path(measured, role).read_text()
+    text = _path(complete, role).read_text()
     places = list(_leaves(json.loads(text)))
     values = [None, True, "", "x", HOSTILE, [], {}, [[]], -1, 0, 1e-300, 1e15, 0.5, 10**400]
     path = tmp_path / "fuzzed.json"
@@ -274,7 +297,7 @@ def test_any_changed_value_gives_a_sound_page_or_an_error_with_the_files_name(
         _put(content, keys, draw.choice(values))
         path.write_text(json.dumps(content))
         try:
-            report = build_report(_with(measured, role, path))
+            report = build_report(_with(complete, role, path))
         except InputError as error:
             errors.append(str(error))
             continue
@@ -317,10 +340,11 @@ def test_a_damaged_export_is_named_by_file_and_key(
 
 
 def test_a_device_with_more_rows_than_a_page_can_show_is_refused(
-    measured: Inputs, tmp_path: Path
+    complete: Inputs, tmp_path: Path
 ) -> None:
-    rows = json.loads(_path(measured, "latency").read_text())["files"] * 251
+    content = json.loads(_path(complete, "phone").read_text())
+    content["phones"][0]["rows"] *= 126
     path = tmp_path / "phone.json"
-    path.write_text(json.dumps({"devices": [{"name": "x", "files": rows}]}))
-    with pytest.raises(InputError, match=r"'devices\[\]\.files' has 502 rows"):
-        build_report(replace(measured, phone=(path,)))
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"'phones\[\]\.rows' has 504 rows"):
+        build_report(replace(complete, phone=(path,)))

@@ -14,6 +14,7 @@ _WIDTH, _HEIGHT = 440.0, 330.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 14.0, 14.0, 44.0
 _FONT, _CHARACTER = 12.5, 6.7
 _RADIUS_OF_A_MEGABYTE = 3.6
+SHADES = ("p50", "p90", "p99")  # classes of the style, from the darkest
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,14 @@ class _Box:
         return across and self.top < other.bottom and other.top < self.bottom
 
 
-def scatter(points: Sequence[Point], reference: float, device: str) -> Markup:
+def scatter(points: Sequence[Point], reference: float, device: str, measure: str) -> Markup:
     """Draws balanced accuracy over latency; the area of a disc is the size of the file.
 
     Args:
         points: at least one.
         reference: torch's balanced accuracy.
         device: its name.
+        measure: which latency, such as "p50".
     """
     most = max(point.latency for point in points) * 1.12
     low = min(reference, *(point.low for point in points))
@@ -48,7 +50,7 @@ def scatter(points: Sequence[Point], reference: float, device: str) -> Markup:
     def y(value: float) -> float:
         return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (value - low) / (high - low)
 
-    parts = [*_axes(most, low, high, x, y)]
+    parts = [*_axes(most, low, high, x, y, measure)]
     line = {"x1": _LEFT, "x2": _WIDTH - _RIGHT, "y1": y(reference), "y2": y(reference)}
     parts.append(element("line", class_="reference", **_short(line)))
     discs = []
@@ -69,7 +71,7 @@ def scatter(points: Sequence[Point], reference: float, device: str) -> Markup:
         parts[-1] = element("g", element("title", said), parts[-1])
     parts += _labels(discs)
     said = (
-        f"Balanced accuracy against latency on {device}: "
+        f"Balanced accuracy against latency ({measure}) on {device}: "
         + "; ".join(
             f"{p.format} {percent(p.balanced_accuracy, 2)} % in {milliseconds(p.latency)} ms with "
             f"{megabytes(p.bytes)} MB"
@@ -87,20 +89,20 @@ def scatter(points: Sequence[Point], reference: float, device: str) -> Markup:
     )
 
 
-def bars(p50: float, p90: float, p99: float, longest: float) -> Markup:
-    """Draws the percentiles of one file as bars in each other, as wide as its place on the page.
+def bars(times: dict[str, float], longest: float) -> Markup:
+    """Draws times of one file as bars in each other, as wide as its place on the page.
 
     Args:
-        p50: milliseconds, and so are the others.
-        p90: at least p50.
-        p99: at least p90.
+        times: up to three by name in milliseconds, the shortest first.
         longest: what the whole width stands for.
     """
+    shown = list(zip(SHADES, times.values(), strict=False))
     parts = [
-        element("rect", class_=name, x=0, y=0, height=10, width=f"{100 * value / longest:.2f}")
-        for name, value in (("p99", p99), ("p90", p90), ("p50", p50))
+        element("rect", class_=shade, x=0, y=0, height=10, width=f"{100 * value / longest:.2f}")
+        for shade, value in reversed(shown)
     ]
-    said = f"p50 {milliseconds(p50)}, p90 {milliseconds(p90)}, p99 {milliseconds(p99)} milliseconds"
+    said = ", ".join(f"{name} {milliseconds(value)}" for name, value in times.items())
+    said += " milliseconds"
     box = {"viewBox": "0 0 100 10", "preserveAspectRatio": "none"}
     return element("svg", *parts, class_="bars", role="img", aria_label=said, **box)
 
@@ -117,7 +119,7 @@ def whisker(value: float, low: float, high: float) -> Markup:
     return element("svg", *parts, class_="whiskers", **box)
 
 
-def _axes(most: float, low: float, high: float, x: object, y: object) -> list[Markup]:
+def _axes(most: float, low: float, high: float, x: object, y: object, measure: str) -> list[Markup]:
     assert callable(x)
     assert callable(y)
     bottom, parts = _HEIGHT - _BOTTOM, []
@@ -134,7 +136,7 @@ def _axes(most: float, low: float, high: float, x: object, y: object) -> list[Ma
     parts.append(element("line", class_="axis", **_short(baseline)))
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     where = _short({"x": middle, "y": _HEIGHT - 8})
-    parts.append(element("text", "median latency, ms", text_anchor="middle", **where))
+    parts.append(element("text", f"latency ({measure}), ms", text_anchor="middle", **where))
     turned = f"translate(13 {(_TOP + bottom) / 2:g}) rotate(-90)"
     parts.append(element("text", "balanced accuracy, %", text_anchor="middle", transform=turned))
     return parts

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from benchmarks.report.costs import Cost, Costs
 from benchmarks.report.devices import Coverage, Device, Timing
-from benchmarks.report.page import charts
+from benchmarks.report.page.bars import bar_keys, time_bar
 from benchmarks.report.page.figures import NONE, megabytes, milliseconds, ratio
 from benchmarks.report.page.markup import Markup, element, joined, table
-from benchmarks.report.page.parts import code, figure, items, missing, paragraph, section
+from benchmarks.report.page.parts import (
+    code,
+    figure,
+    items,
+    missing,
+    paragraph,
+    section,
+    timing_name,
+)
+from benchmarks.report.page.phones import ran_on_phones, times_of_phone
 from benchmarks.report.report import Report
 
 
@@ -101,10 +110,8 @@ def _device(report: Report, device: Device) -> list[object]:
         bars = [_bar(row, longest) for row in timed]
         runs = sorted({row.runs for row in timed})
         amount = f"{runs[0]:,}" if len(runs) == 1 else f"{runs[0]:,} to {runs[-1]:,}"
-        keys = [element("span", name, class_=f"key {name}") for name in ("p50", "p90", "p99")]
-        caption = joined(
-            (f"Milliseconds of {amount} inferences a file, batch 1: ", joined(keys, " "), ".")
-        )
+        keys = bar_keys(("p50", "p90", "p99"))
+        caption = joined((f"Milliseconds of {amount} inferences a file, batch 1: ", keys, "."))
         shown = element("ul", *bars, class_="times")
         parts.append(figure(report, (device.source,), caption, shown))
         about = (
@@ -112,7 +119,8 @@ def _device(report: Report, device: Device) -> list[object]:
             "interval; drift is the last quarter's median by the first's. Preprocessing is apart."
         )
         parts.append(figure(report, (device.source,), about, _details(timed, device)))
-    lost = [joined((code(_name(row)), ": ", row.fault)) for row in device.rows if row.fault]
+    parts += times_of_phone(report, device)
+    lost = [joined((code(timing_name(row)), ": ", row.fault)) for row in device.rows if row.fault]
     if lost:
         parts += [paragraph("Not timed:"), items(lost)]
     if device.targets:
@@ -129,13 +137,7 @@ def _bar(row: Timing, longest: float) -> Markup:
     assert row.p50 is not None
     assert row.p90 is not None
     assert row.p99 is not None
-    times = (row.p50, row.p90, row.p99)
-    return element(
-        "li",
-        element("span", _name(row), class_="of"),
-        element("span", " / ".join(milliseconds(time) for time in times), class_="ms"),
-        charts.bars(*times, longest),
-    )
+    return time_bar(row, {"p50": row.p50, "p90": row.p90, "p99": row.p99}, longest)
 
 
 def _details(rows: list[Timing], device: Device) -> Markup:
@@ -152,15 +154,9 @@ def _details(rows: list[Timing], device: Device) -> Markup:
         "MB": [megabytes(row.bytes) for row in rows],
     }
     told = {name: cells for name, cells in columns.items() if set(cells) != {NONE}}
-    names = [_name(row) for row in rows]
+    names = [timing_name(row) for row in rows]
     cells = list(zip(names, *told.values(), strict=True))
     return table(("file", *told), cells, f"Times on {device.name}")
-
-
-def _name(row: Timing) -> str:
-    kind = "peer" if row.kind == "peer" else "other content"
-    name = row.format if row.kind == "own" else f"{row.name} ({kind})"
-    return f"{name}, {row.setting}" if row.setting else name
 
 
 def coverage_section(report: Report) -> Markup:
@@ -171,17 +167,21 @@ def coverage_section(report: Report) -> Markup:
         for row in device.rows
         if row.coverage is not None
     ]
+    title = "What really ran"
     if not report.found.devices:
-        return section(report, "coverage", "What really ran", missing(report, "latency"))
-    heads = ("file", "asked for", "ran", "share, %", "left to others", "device")
-    cells = [_covered(device, row, coverage) for device, row, coverage in rows]
-    caption = "The back end that was asked for, and what it took of each file's operators."
-    sources = [device.source for device, _, _ in rows]
-    shown = table(heads, cells, caption) if rows else paragraph("No device told.")
-    return section(report, "coverage", "What really ran", figure(report, sources, caption, shown))
+        return section(report, "coverage", title, missing(report, "latency"))
+    parts: list[object] = []
+    if rows:
+        heads = ("file", "asked for", "ran", "share, %", "left to others", "device")
+        cells = [_covered(device, row, coverage) for device, row, coverage in rows]
+        caption = "The back end that was asked for, and what it took of each file's operators."
+        sources = [device.source for device, _, _ in rows]
+        parts.append(figure(report, sources, caption, table(heads, cells, caption)))
+    parts += ran_on_phones(report)
+    return section(report, "coverage", title, *(parts or [paragraph("No device told.")]))
 
 
 def _covered(device: Device, row: Timing, found: Coverage) -> tuple[str, ...]:
     share = NONE if not found.operators else f"{100 * found.covered / found.operators:.1f}"
     left = ", ".join(f"{kind} {count}" for kind, count in found.left.items())
-    return (_name(row), found.asked, found.ran, share, left or NONE, device.name)
+    return (timing_name(row), found.asked, found.ran, share, left or NONE, device.name)

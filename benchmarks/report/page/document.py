@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.report.page import accuracy, cost, provenance, verdict
+from benchmarks.report.page import accuracy, cost, opinions, provenance, verdict
 from benchmarks.report.page.markup import Markup, element, joined
 from benchmarks.report.page.parts import paragraph
 from benchmarks.report.report import NOTICE, Report
@@ -17,6 +17,7 @@ _SECTIONS = (
     verdict.changes_section,
     verdict.pareto_section,
     accuracy.parity_section,
+    opinions.opinions_section,
     accuracy.classes_section,
     accuracy.calibration_section,
     accuracy.trials_section,
@@ -30,6 +31,7 @@ _CONTENTS = {
     "changes": "Changes",
     "pareto": "Accuracy, latency, size",
     "parity": "Parity",
+    "opinions": "Second opinions",
     "classes": "By class",
     "calibration": "Calibration",
     "int8": "Int8",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.report.devices import Timing
 from benchmarks.report.page.markup import Markup, element, escaped, joined
 from benchmarks.report.report import Report
 
@@ -51,3 +52,10 @@ def code(text: str) -> Markup:
 def items(parts: Sequence[object], class_: str | None = None) -> Markup:
     """A list."""
     return element("ul", *(element("li", escaped(part)) for part in parts), class_=class_)
+
+
+def timing_name(row: Timing) -> str:
+    """What was timed, with its setting."""
+    kind = "peer" if row.kind == "peer" else "other content"
+    name = row.format if row.kind == "own" else f"{row.name} ({kind})"
+    return f"{name}, {row.setting}" if row.setting else name

@@ -33,7 +33,7 @@ def verdict_section(report: Report) -> Markup:
         )
         for found in report.verdicts
     ]
-    other = ("contract", "quantization")  # decide nothing here
+    other = ("contract", "quantization", "opinions", "arm")  # decide nothing here
     sources = [source.copy for source in report.sources if source.role not in other]
     parts: list[object] = [
         paragraph(report.headline, class_="headline"),
@@ -131,12 +131,13 @@ def _pareto(report: Report, device: Device, found: tuple[Point, ...]) -> Markup:
             ": no other file beats ",
             joined((code(form) for form in front), ", "),
             ".",
+            "" if device.measure == "p50" else " Times are means: not every run tells a p50.",
             f" Without a time here or an accuracy: {', '.join(without)}." if without else "",
         )
     )
     rows = [
         (
-            point.format,
+            f"{point.format}, {point.setting}" if point.setting else point.format,
             percent(point.balanced_accuracy, 2),
             milliseconds(point.latency),
             megabytes(point.bytes),
@@ -144,9 +145,9 @@ def _pareto(report: Report, device: Device, found: tuple[Point, ...]) -> Markup:
         )
         for point in sorted(found, key=lambda point: point.latency)
     ]
-    heads = ("format", "balanced accuracy, %", "p50, ms", "MB", "unbeaten")
+    heads = ("format", "balanced accuracy, %", f"{device.measure}, ms", "MB", "unbeaten")
     sources = (report.found.source("parity"), device.source, report.found.source("manifest"))
-    picture = charts.scatter(found, reference, device.name)
+    picture = charts.scatter(found, reference, device.name, device.measure)
     return figure(
         report, sources, caption, picture, table(heads, rows, f"The same for {device.name}")
     )
