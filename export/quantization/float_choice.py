@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 
+from distill.metrics import Estimate
 from export.quantization.float_layers import exact_nodes, in_float, trunk_steps
 from export.quantization.sensitivity import LayerNoise, stored_tensors
 
@@ -28,14 +29,14 @@ class Trial:
     Attributes:
         layers: convolutions in float.
         agreement: share of images with torch's first diagnosis.
-        balanced_accuracy: the file's minus torch's, as a share of 1.
+        balanced_accuracy: the file's minus torch's, as a share of 1, with its 95 % interval.
         divergence: mean KL(torch ‖ file) in nats.
         faults: what is outside of the gate; empty where it passes.
     """
 
     layers: tuple[str, ...]
     agreement: float
-    balanced_accuracy: float | None
+    balanced_accuracy: Estimate
     divergence: float
     faults: tuple[str, ...]
 
@@ -72,8 +73,8 @@ class Choice:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        trials = [vars(trial) for trial in self.trials]
-        others = {key: vars(trial) for key, trial in self.others.items()}
+        trials = [asdict(trial) for trial in self.trials]
+        others = {key: asdict(trial) for key, trial in self.others.items()}
         return {**vars(self), "trials": trials, "others": others}
 
 

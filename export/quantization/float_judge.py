@@ -13,6 +13,7 @@ import torch
 from torch import fx
 
 from distill.dataset import Dataset
+from distill.metrics import Estimate, paired_difference
 from distill.models import Classifier
 from distill.scores import weighted_scores
 from export.conversions import Conversions
@@ -123,6 +124,8 @@ class _Judge:
     gate: Gate
     pixels: np.ndarray
     target: np.ndarray
+    lesions: tuple[str, ...]
+    classes: tuple[str, ...]
     reference: Prediction
 
     def __call__(self, layers: tuple[str, ...], left: int | None = 0) -> Trial:
@@ -139,17 +142,18 @@ class _Judge:
             self.conversions.with_quantization(settings).write(self.form, path)
             embed_contract(path, replace(self.contract, input_dtype=self.form.input_dtype))
             found = open_model(path, torch.get_num_threads()).predict(self.pixels)
-        own, torchs = found.probabilities, self.reference.probabilities
+        own, torchs = (each.probabilities.astype(np.float64) for each in (found, self.reference))
+        difference = paired_difference(torchs, own, self.target, self.lesions, self.classes)
         deviation = Deviation(
             float(np.abs(own - torchs).max()),
             float((own.argmax(axis=1) == torchs.argmax(axis=1)).mean()),
-            balanced_accuracy(own, self.target) - balanced_accuracy(torchs, self.target),
+            surely(difference["balanced_accuracy"]),
         )
         trial = Trial(
             layers,
             deviation.agreement,
-            deviation.balanced_accuracy,
-            mean_divergence(torchs.astype(np.float64), own.astype(np.float64)),
+            difference["balanced_accuracy"],
+            mean_divergence(torchs, own),
             self.gate.faults(deviation),
         )
         took = time.monotonic() - started
@@ -175,11 +179,29 @@ def _judge(
     drawn = draw_at_random(dataset, "validation", images, seed, apart)
     pixels = network_pixels(dataset, drawn.ids, contract.preprocessing)
     side = dict(zip(dataset.ids("validation"), dataset.labels("validation"), strict=True))
-    target = np.array([side[image] for image in drawn.ids])
-    reference = reference_session(classifier, contract).predict(pixels)
+    lesion = dict(zip(dataset.ids("validation"), dataset.groups("validation"), strict=True))
     return _Judge(
-        conversions, form, contract, gate_for(form, classifier), pixels, target, reference
+        conversions,
+        form,
+        contract,
+        gate_for(form, classifier),
+        pixels,
+        np.array([side[image] for image in drawn.ids]),
+        tuple(lesion[image] for image in drawn.ids),
+        contract.codes,
+        reference_session(classifier, contract).predict(pixels),
     )
+
+
+def surely(difference: Estimate) -> float | None:
+    """What a difference is at least, with its sign: the end of its interval that is nearest to 0.
+
+    One image of a rare class moves balanced accuracy by more than its gate, so that a search that
+    went by the difference itself would follow chance. None where it is undefined.
+    """
+    if difference.low is None or difference.high is None:
+        return None
+    return max(difference.low, 0.0) + min(difference.high, 0.0)
 
 
 def balanced_accuracy(probabilities: np.ndarray, target: np.ndarray) -> float:

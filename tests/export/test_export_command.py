@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 
 from distill.checkpoint import STUDENT_FILE, load_classifier, save_classifier
 from distill.locks import claim
+from distill.metrics import Estimate
 from distill.models import Classifier
 from distill.sample import write_sample
 from export.formats import FORMATS, Format, Tolerance, select_formats
@@ -40,6 +41,8 @@ student:
   lr: 0.01
   weights: random
 """
+
+SAME = Estimate(0.0, 0.0, 0.0)
 
 
 def _program(*words: str) -> subprocess.CompletedProcess[str]:
@@ -275,7 +278,7 @@ def test_a_choice_of_float_layers_is_made_on_written_files_and_recorded(
 def test_a_format_outside_its_gate_with_the_choice_is_not_delivered(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside, outside = Trial((), 1.0, 0.0, 0.0, ()), Trial((), 0.9, 0.0, 0.1, ("too few agree",))
+    inside, outside = Trial((), 1.0, SAME, 0.0, ()), Trial((), 0.9, SAME, 0.1, ("too few agree",))
     keys = ("onnx:int8", "tflite:int8", "onnx:fp32")
 
     def verdicts(choice: Choice) -> dict[str, str]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 import export.formats as format_table
+from distill.metrics import Estimate
 from distill.models import Classifier
 from export.deployable import Deployable
 from export.formats import select_formats
@@ -20,7 +21,7 @@ from export.quantization.float_choice import (
     growing_sets,
     multiply_accumulates,
 )
-from export.quantization.float_judge import judged_formats
+from export.quantization.float_judge import judged_formats, surely
 from export.quantization.float_layers import exact_nodes, in_float, trunk_steps
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.sensitivity import LayerNoise, measure_sensitivity, stored_tensors
@@ -41,7 +42,7 @@ def _passing(enough: Callable[[frozenset[str]], bool]) -> Measure:
 
     def measure(layers: tuple[str, ...], left: int | None) -> Trial:
         faults = () if enough(frozenset(layers)) else ("too far",)
-        return Trial(layers, 0.9, 0.0, 1 / (1 + len(layers)), faults)
+        return Trial(layers, 0.9, Estimate(0.0, 0.0, 0.0), 1 / (1 + len(layers)), faults)
 
     return measure
 
@@ -159,3 +160,10 @@ def test_the_format_that_decides_is_one_whose_converter_is_installed(
     monkeypatch.setitem(format_table.STAGES, "tflite", (("no_such_module", "litert-torch"),))
     assert judged_formats(formats) == [onnx]
     assert judged_formats([half]) == []
+
+
+def test_only_what_is_more_than_chance_counts_against_a_file() -> None:
+    assert surely(Estimate(-0.005, -0.012, 0.002)) == 0
+    assert surely(Estimate(-0.02, -0.03, -0.01)) == -0.01
+    assert surely(Estimate(0.02, 0.01, 0.03)) == 0.01
+    assert surely(Estimate(None, None, None)) is None
