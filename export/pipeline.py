@@ -213,6 +213,8 @@ def _check_used(settings: Settings, formats: Sequence[Format]) -> None:
     if how.float_layers or auto:
         named = ", ".join(how.float_layers) or "what it takes"
         what, option = f"{named} shall stay in float", "--float-layers"
+    elif how.estimator != DEFAULT.estimator:
+        what, option = f"ranges shall be measured by '{how.estimator}'", "--ranges"
     elif how.aware is not None:
         what, option = f"'{how.aware.name}' holds weights and ranges for int8", "--aware"
     else:

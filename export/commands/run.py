@@ -6,6 +6,7 @@ examples:
   python -m export run runs/ssd_kd --data DATA --calibration-images 512
   python -m export run runs/ssd_kd --only tflite:int8 --float-layers 0.0 1.conv.0.0
   python -m export run runs/ssd_kd --float-layers auto
+  python -m export run runs/efficientnet --ranges extremes
   python -m export run runs/ssd_kd --aware runs/ssd_kd_int8
 
 exit code: 0 all asked files are delivered, 1 one is outside its tolerance or could not be
@@ -52,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "auto: the least that passes the gate on validation images",
     )
     add(
+        "--ranges",
+        metavar="ESTIMATOR",
+        help="how ranges of int8 activations are measured: extremes, averaged (unless given), "
+        "percentile or mse",
+    )
+    add(
         "--aware",
         type=path,
         metavar="FOLDER",
@@ -72,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from export.manifest import PARITY_FILE
     from export.pipeline import Settings, exit_code, export_run
     from export.quantization.aware.record import read_aware
+    from export.quantization.range_estimators import DEFAULT_ESTIMATOR
     from export.quantization.settings import Quantization, asks_for_choice
     from runtimes.console import fail, say
     from runtimes.integrity import MANIFEST_FILE
@@ -86,7 +94,11 @@ def run(args: argparse.Namespace) -> int:
         args.calibration_images,
         args.parity_images,
         args.seed,
-        Quantization(float_layers=() if auto else tuple(args.float_layers), aware=aware),
+        Quantization(
+            estimator=args.ranges or DEFAULT_ESTIMATOR,
+            float_layers=() if auto else tuple(args.float_layers),
+            aware=aware,
+        ),
         auto,
     )
     done = export_run(args.run_folder, out, formats, args.data, settings)

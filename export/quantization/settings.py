@@ -28,7 +28,8 @@ class Quantization:
             `float_layers` went into already.
 
     Raises:
-        InputError: layers shall be in float, but the weights were trained with all of them in int8.
+        InputError: no such estimator, or layers shall be in float or ranges measured, but weights
+            and ranges were trained with all layers in int8.
     """
 
     equalize: bool = True
@@ -40,7 +41,14 @@ class Quantization:
 
     def __post_init__(self) -> None:
         if self.estimator not in ESTIMATORS:
-            raise ValueError(f"estimator '{self.estimator}'; possible: {', '.join(ESTIMATORS)}")
+            raise InputError(
+                f"--ranges names '{self.estimator}'; possible: {', '.join(ESTIMATORS)}."
+            )
+        if self.aware is not None and self.estimator != DEFAULT_ESTIMATOR:
+            raise InputError(
+                f"ranges shall be measured by '{self.estimator}', but those of "
+                f"'{self.aware.name}' were trained. Leave out --ranges or --aware."
+            )
         if self.aware is not None and self.float_layers:
             raise InputError(
                 f"{', '.join(self.float_layers)} shall stay in float, but the weights of "

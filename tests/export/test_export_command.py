@@ -24,6 +24,7 @@ from distill.sample import write_sample
 from export.formats import FORMATS, Format, Tolerance, select_formats
 from export.pipeline import Settings, exit_code, export_run
 from export.quantization.float_choice import Choice, Trial
+from export.quantization.settings import Quantization
 from runtimes.dependencies import STAGES
 from runtimes.errors import InputError, MissingDependencyError
 from runtimes.metadata import read_contract
@@ -252,6 +253,24 @@ def test_convolutions_left_in_float_are_recorded(run: Path, tmp_path: Path) -> N
     useless = _program(*words, "--only", "onnx:fp32")
     assert useless.returncode == 2
     assert "none of the chosen formats has int8 activations" in useless.stderr
+
+
+def test_ranges_are_measured_as_asked(run: Path, tmp_path: Path) -> None:
+    def settings(ranges: str) -> Settings:
+        return Settings(64, 64, quantization=Quantization(estimator=ranges))
+
+    (form,) = select_formats(["onnx:int8"])
+    answers = {}
+    for ranges in ("averaged", "extremes"):
+        out = tmp_path / ranges
+        (row,) = export_run(run, out, [form], settings=settings(ranges)).rows
+        assert row.entry["quantization"]["estimator"] == ranges
+        answers[ranges] = load_file(out / "golden.safetensors")["onnx:int8/cam"]
+    assert not np.array_equal(answers["averaged"], answers["extremes"])
+    with pytest.raises(InputError, match=r"possible: extremes, averaged, percentile, mse"):
+        settings("widest")
+    with pytest.raises(InputError, match=r"none of the chosen formats.*leave out --ranges"):
+        export_run(run, tmp_path, select_formats(["onnx:fp32"]), settings=settings("mse"))
 
 
 def test_a_choice_of_float_layers_is_made_on_written_files_and_recorded(
