@@ -39,7 +39,9 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         told = action.help or ""
-        if action.default in (None, False, [], ()) or action.default is argparse.SUPPRESS:
+        if any(action.default is none for none in (None, False, argparse.SUPPRESS)):
+            return told
+        if action.default in ([], ()):
             return told
         says_so = "(default" in told or not action.option_strings
         return told if says_so else f"{told} (default: %(default)s)"

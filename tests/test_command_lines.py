@@ -34,6 +34,7 @@ def test_every_verb_has_help_with_examples_and_imports_nothing_heavy(program: st
     for verb in verbs:
         shown, _ = _help(program, verb)
         assert f"python -m {program} {verb}" in shown, verb
+        assert "exit code" in shown, verb
         script = (
             "import sys, runpy; sys.argv = ['x', sys.argv[1], '--help']\n"
             f"try: runpy.run_module('{program}', run_name='__main__')\n"
@@ -43,6 +44,13 @@ def test_every_verb_has_help_with_examples_and_imports_nothing_heavy(program: st
         )
         done = subprocess.run([sys.executable, "-c", script, verb], capture_output=True, text=True)
         assert "heavy: set()" in done.stdout, (verb, done.stdout[-200:])
+
+
+def test_help_says_what_an_option_is_when_it_is_not_given() -> None:
+    shown, _ = _help("export", "finetune")
+    assert "of all draws (default: 0)" in shown
+    assert "auto, cpu or cuda (default: auto)" in shown
+    assert "go on with an unfinished fine-tuning\n" in shown
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
