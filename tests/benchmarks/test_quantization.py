@@ -18,6 +18,7 @@ from export.formats import select_formats
 from export.quantization.scale_stability import compare_scales
 from export.quantization.settings import DEFAULT, Quantization
 from runtimes.console import Verb, run_program
+from runtimes.errors import InputError
 
 from .conftest import Exported
 
@@ -51,7 +52,7 @@ def test_convolutions_in_float_are_tried_one_more_at_a_time() -> None:
 
 
 def test_an_unknown_estimator_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"entropy.*possible: extremes"):
+    with pytest.raises(InputError, match=r"entropy.*possible: extremes"):
         Quantization(estimator="entropy")
 
 
