@@ -56,7 +56,7 @@ def faults(value: Any, schema: dict[str, Any], root: dict[str, Any], place: str 
             for key in (value or {}).keys() - schema.get("properties", {}).keys():
                 found += faults(value[key], asked, root, f"{place}.{key}")
         elif keyword not in _ABOUT:
-            raise NotImplementedError(keyword)
+            raise ValueError(f"this check does not know the keyword {keyword}")
     return found
 
 
