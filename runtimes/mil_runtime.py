@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +26,7 @@ from runtimes.probe import refusals
 
 
 class MilSession:
-    """Runs the program of an .mlpackage with batch 1, image after image.
+    """Runs the program of an .mlpackage with batch 1, one image in each thread.
 
     Its answers stand for Core ML's; its speed says nothing about a phone's.
     """
@@ -54,7 +57,12 @@ class MilSession:
     def predict(self, images: np.ndarray) -> Prediction:
         """Answers for (N, S, S, 3) RGB pixels from 0 to 255, uint8 or float32."""
         pixels = checked_images(images, self._size)
-        return joined([self._run(pixels[i : i + 1]) for i in range(len(pixels))])
+        single = [pixels[i : i + 1] for i in range(len(pixels))]
+        with (
+            _torch_threads(1),
+            ThreadPoolExecutor(self._threads, initializer=_use_one_torch_thread) as pool,
+        ):
+            return joined(list(pool.map(self._run, single)))
 
     def _run(self, pixels: np.ndarray) -> Prediction:
         image = torch.from_numpy(pixels)
@@ -64,16 +72,25 @@ class MilSession:
             image = image.permute(0, 3, 1, 2)
         # a program that passed the loader may still use an operation in a way unknown here
         with torch.inference_mode(), refusals(self._path, "the MIL evaluator"):
-            before = torch.get_num_threads()  # one setting for the process, so it is put back
-            torch.set_num_threads(self._threads)
-            try:
-                outputs = self._program.run(image)
-            finally:
-                torch.set_num_threads(before)
+            outputs = self._program.run(image)
         arrays = {name: value.float().numpy() for name, value in outputs.items()}
         if self.contract is not None:
             return named_prediction(arrays)
         return foreign_prediction(next(iter(arrays.values())).reshape(1, -1))
+
+
+def _use_one_torch_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@contextmanager
+def _torch_threads(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()  # one setting for the process, so it is put back
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _layout(path: Path, program: MilProgram) -> tuple[bool, tuple[int, int]]:

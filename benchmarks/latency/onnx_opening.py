@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from runtimes.model_files import read_model_file
+from runtimes.onnx_runtime import NO_OVERFLOW
 
 
 def open_onnx(path: Path, threads: int, profile: Path | None = None) -> Any:
@@ -24,6 +25,7 @@ def open_onnx(path: Path, threads: int, profile: Path | None = None) -> Any:
     options.log_severity_level = 3  # errors; its warnings are about graph rewrites
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry(*NO_OVERFLOW)
     # Threads that wait in a loop for the next inference would slow down the next file instead.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if profile is not None:

@@ -107,6 +107,8 @@ def _run_onnx_runtime(model: str, pixels: np.ndarray) -> dict[str, np.ndarray]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # as in runtimes/onnx_runtime.py, without which int8 overflows on some x86 processors
+    options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     found = [session.run(names, {"image": image[None].astype("f4")}) for image in pixels]

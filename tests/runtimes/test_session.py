@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from runtimes.errors import InputError
 from runtimes.metadata import embed_contract
+from runtimes.mil_program import MilProgram
 from runtimes.preprocess import load_image
 from runtimes.session import open_model
 from runtimes.torch_runtime import TorchSession
@@ -53,16 +55,28 @@ def test_the_backend_names_what_runs(tiny: Tiny) -> None:
     assert backend.endswith("2 threads")
 
 
-def test_the_evaluator_uses_its_threads_and_puts_torchs_own_setting_back(
+def test_the_evaluator_runs_one_image_in_each_thread_and_puts_torchs_own_setting_back(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
-    asked: list[int] = []
-    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    session = open_model(tiny.mlpackage, threads=2)
+    images = tiny.images(4)
+    expected = session.predict(images)
+    at_once, run, seen = threading.Barrier(2, timeout=60), MilProgram.run, []
+
+    def met(program: MilProgram, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        at_once.wait()
+        seen.append(torch.get_num_threads())
+        return run(program, image)
+
+    monkeypatch.setattr(MilProgram, "run", met)
     before = torch.get_num_threads()
-    open_model(tiny.mlpackage, threads=2).predict(tiny.images(1))
-    assert asked == [2, before]
+    found = session.predict(images)
+    assert seen == [1, 1, 1, 1]
+    assert torch.get_num_threads() == before
+    assert (found.probabilities == expected.probabilities).all()
+    assert np.abs(found.probabilities - tiny.expected(images)[0]).max() < 1e-2
 
 
 def test_onnx_takes_more_images_than_one_batch_holds(tiny: Tiny) -> None:
