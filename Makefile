@@ -16,6 +16,7 @@ COMPARE ?=
 PHONE ?=
 REPORT ?=
 RUNNER ?=
+NETWORK ?=
 JSON ?=
 
 # `make DATA=~/x` reaches the commands as it is typed: not every shell expands a ~ in it.
@@ -55,7 +56,7 @@ DEV := $(VENV)/.dev
 # old numpy, and Python 3.11.
 TENSORFLOW := $(VENV)-tensorflow
 
-.PHONY: help setup sample distill finetune export benchmark phone report opinions arm-parity tables test test-all lint doctor bench-training clean
+.PHONY: help setup sample distill finetune export benchmark phone web report opinions arm-parity tables test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -96,6 +97,7 @@ report: $(EXPORT) ## put all figures of the exported files on one page (RUN, OUT
 	then run=$(call quoted,$(RUN)) out=$(call quoted,$(OUT)); else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; fi; \
 	figures="figures/$${out##*/}"; set -- "$$out"; \
 	for kind in parity latency flops quantization phone opinions arm; do if test -f "$$figures/$$kind.json"; then set -- "$$@" "--$$kind" "$$figures/$$kind.json"; fi; done; \
+	if test -f "$$figures/web.json"; then set -- "$$@" --phone "$$figures/web.json"; fi; \
 	if test -f "$$run/metrics.json"; then set -- "$$@" --metrics "$$run/metrics.json"; fi; \
 	$(BIN)/python -m benchmarks report "$$@" $(if $(PHONE),--phone $(foreach file,$(PHONE),$(call quoted,$(call home,$(file))))) \
 	  $(if $(COMPARE),--compare $(call quoted,$(call home,$(COMPARE)))) $(if $(REPORT),--out $(call quoted,$(call home,$(REPORT))))
@@ -115,6 +117,13 @@ phone: $(EXPORT) ## run the exported .tflite files on connected phones (RUNNER, 
 	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
 	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
 	$(BIN)/python -m benchmarks phone "$$out" --runner $(call quoted,$(call home,$(RUNNER))) --json $(if $(JSON),$(call quoted,$(call home,$(JSON))),"figures/$${out##*/}/phone.json") $(ARGS)
+
+# NETWORK=1 chooses this computer's address in the network, NETWORK=192.168.1.20 names it.
+web: $(EXPORT) .web/packages.json ## run the exported files in a phone's browser (NETWORK, RUN, OUT, JSON, ARGS)
+	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
+	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
+	$(BIN)/python -m benchmarks web "$$out" $(if $(NETWORK),--network $(filter-out 1,$(NETWORK))) \
+	  --json $(if $(JSON),$(call quoted,$(call home,$(JSON))),"figures/$${out##*/}/web.json") $(ARGS)
 
 tables: $(TRAIN) | $(if $(DATA),,$(SAMPLE)/labels.csv) ## train and measure the rows of the paper's tables (DATA, TABLES, PAIR, WEIGHTS, TIME)
 	$(BIN)/python -m distill tables --data $(call quoted,$(SOURCE)) --budget $(call quoted,$(TABLES)) $(if $(PAIR),--pair $(call quoted,$(PAIR))) \
@@ -145,6 +154,9 @@ $(SAMPLE)/labels.csv: | $(TRAIN)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+.web/packages.json: benchmarks/web/packages.py | $(EXPORT)
+	$(BIN)/python -m benchmarks web --fetch
 
 $(TENSORFLOW)/.done:
 	$(PYTHON) -m venv $(TENSORFLOW)

@@ -26,7 +26,9 @@ _VERBS = (
         "benchmarks.commands.opinions",
     ),
     Verb("arm", "the files on emulated ARM processors", "benchmarks.commands.arm"),
+    Verb("coreml", "every operator of the Core ML files", "benchmarks.commands.coreml"),
     Verb("phone", "model files on phones over adb", "benchmarks.commands.phone"),
+    Verb("web", "model files in the browser of a phone", "benchmarks.commands.web"),
     Verb("operators", "time of each operator of a model file", "benchmarks.commands.operators"),
     Verb(
         "flops", "operations, parameters and memory beside the paper's", "benchmarks.commands.flops"

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from export.formats import Format, Tolerance
-from export.tflite_shape import shape_findings
 from runtimes.contract import Contract
 from runtimes.hashes import size_of
 from runtimes.prediction import Prediction
@@ -85,6 +84,8 @@ def verify_file(
     Raises:
         InputError: its own runtime refuses the file.
     """
+    from export.tflite_shape import shape_findings  # brings torch, which comparing does not need
+
     session = open_model(path, threads)
     threshold = contract.calibration.unknown_threshold
     comparison = compare(reference, session.predict(images), threshold)

@@ -34,7 +34,7 @@ STAGES: dict[str, tuple[tuple[str, str], ...]] = {
         ("ai_edge_quantizer", "ai-edge-quantizer"),
         ("ai_edge_litert", "ai-edge-litert"),
     ),
-    "report": (("matplotlib", "matplotlib"),),
+    "report": (("matplotlib", "matplotlib"), ("segno", "segno")),
     "dev": (("pytest", "pytest"), ("ruff", "ruff"), ("mypy", "mypy")),
 }
 

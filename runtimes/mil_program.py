@@ -7,7 +7,7 @@ fp16, so that overflow and rounding show as they would on a phone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,23 @@ OPERATORS: dict[str, Operator] = {**ELEMENTWISE, **LAYERS, **TENSORS}
 
 
 @dataclass(frozen=True)
+class Result:
+    """A value that an operation gives, as the program declares it.
+
+    Attributes:
+        operation: that gives it.
+        name: of the value.
+        kind: its MIL type, for example "fp16".
+        shape: its sides; those that the program leaves open are None.
+    """
+
+    operation: str
+    name: str
+    kind: str
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
 class _Step:
     """One operation: arguments known at load time, and which earlier results fill the others."""
 
@@ -36,7 +53,7 @@ class _Step:
     known: Mapping[str, Value]
     wanted: Mapping[str, str]
     wanted_lists: Mapping[str, tuple[str, ...]]
-    results: tuple[tuple[str, str], ...]
+    results: tuple[Result, ...]
     last_use_of: tuple[str, ...]
 
 
@@ -62,8 +79,14 @@ class MilProgram:
     steps: tuple[_Step, ...]
     constants: Mapping[str, Value]
 
-    def run(self, image: Tensor) -> dict[str, Tensor]:
+    def run(
+        self, image: Tensor, watch: Callable[[Result, Value], None] | None = None
+    ) -> dict[str, Tensor]:
         """Carries out the program for one input of `input_shape`.
+
+        Args:
+            image: the input.
+            watch: is shown every result with its value, in order.
 
         Raises:
             InputError: an operation of the program cannot be carried out.
@@ -79,8 +102,10 @@ class MilProgram:
             arguments |= {k: [value(n) for n in names] for k, names in step.wanted_lists.items()}
             found = OPERATORS[step.operation](Arguments(step.operation, arguments))
             found = found if isinstance(found, list) else [found]
-            for result, (name, kind) in zip(found, step.results, strict=True):
-                values[name] = as_type(result, kind)
+            for value_found, result in zip(found, step.results, strict=True):
+                values[result.name] = as_type(value_found, result.kind)
+                if watch is not None:
+                    watch(result, values[result.name])
             for name in step.last_use_of:
                 values.pop(name, None)
         return {name: value(name) for name in self.output_shapes}
@@ -238,7 +263,10 @@ def _steps(
                 known=known,
                 wanted=wanted,
                 wanted_lists=wanted_lists,
-                results=tuple((o.name, _type_name(o)) for o in operation.outputs),
+                results=tuple(
+                    Result(operation.op_type, o.name, _type_name(o), _sides(o))
+                    for o in operation.outputs
+                ),
                 last_use_of=tuple(
                     name for name, at in last_use.items() if at == position and name not in keep
                 ),
@@ -254,6 +282,11 @@ def _as_value(value: Any, mil_type: str) -> Value:
     if array.dtype == np.float16:
         array = array.astype(np.float32)
     return as_type(torch.from_numpy(array), mil_type)
+
+
+def _sides(variable: Any) -> tuple[int | None, ...]:
+    sides = variable.shape or ()
+    return tuple(int(side) if str(side).isdecimal() else None for side in sides)
 
 
 def _type_name(variable: Any) -> str:

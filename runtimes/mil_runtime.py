@@ -41,7 +41,7 @@ class MilSession:
         self.contract = contract
         self._path = path
         self._program = load_program(path)
-        self._channels_first, self._size = _layout(path, self._program)
+        _, self._size = image_layout(path, self._program)
         if contract is not None:
             names = list(self._program.output_shapes)
             check_names(path, "inputs", [self._program.input_name], (INPUT_NAME,))
@@ -65,11 +65,7 @@ class MilSession:
             return joined(list(pool.map(self._run, single)))
 
     def _run(self, pixels: np.ndarray) -> Prediction:
-        image = torch.from_numpy(pixels)
-        if self._program.blue_first:
-            image = image.flip(3)
-        if self._channels_first:
-            image = image.permute(0, 3, 1, 2)
+        image = image_tensor(self._path, self._program, pixels)
         # a program that passed the loader may still use an operation in a way unknown here
         with torch.inference_mode(), refusals(self._path, "the MIL evaluator"):
             outputs = self._program.run(image)
@@ -77,6 +73,41 @@ class MilSession:
         if self.contract is not None:
             return named_prediction(arrays)
         return foreign_prediction(next(iter(arrays.values())).reshape(1, -1))
+
+
+def image_tensor(path: Path, program: MilProgram, pixels: np.ndarray) -> torch.Tensor:
+    """Returns (1, S, S, 3) RGB pixels as the input that a program takes.
+
+    Args:
+        path: of the package, for the error.
+        program: of the package.
+        pixels: float32, 0 to 255.
+
+    Raises:
+        InputError: the program takes no image.
+    """
+    image = torch.from_numpy(pixels)
+    if program.blue_first:
+        image = image.flip(3)
+    channels_first, _ = image_layout(path, program)
+    return image.permute(0, 3, 1, 2) if channels_first else image
+
+
+def image_layout(path: Path, program: MilProgram) -> tuple[bool, tuple[int, int]]:
+    """Returns whether a program's image has its channels first, and its (H, W) in pixels.
+
+    Raises:
+        InputError: the program takes no image.
+    """
+    shape = program.input_shape
+    if len(shape) == 4 and shape[0] == 1 and shape[1] == 3:
+        return True, (shape[2], shape[3])
+    if len(shape) == 4 and shape[0] == 1 and shape[3] == 3:
+        return False, (shape[1], shape[2])
+    raise InputError(
+        f"{path}: its input has the shape {list(shape)}; expected one RGB image, [1, 3, H, W] or "
+        "[1, H, W, 3]. This is not an image classifier that can be run here."
+    )
 
 
 def _use_one_torch_thread() -> None:
@@ -91,15 +122,3 @@ def _torch_threads(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _layout(path: Path, program: MilProgram) -> tuple[bool, tuple[int, int]]:
-    shape = program.input_shape
-    if len(shape) == 4 and shape[0] == 1 and shape[1] == 3:
-        return True, (shape[2], shape[3])
-    if len(shape) == 4 and shape[0] == 1 and shape[3] == 3:
-        return False, (shape[1], shape[2])
-    raise InputError(
-        f"{path}: its input has the shape {list(shape)}; expected one RGB image, [1, 3, H, W] or "
-        "[1, H, W, 3]. This is not an image classifier that can be run here."
-    )

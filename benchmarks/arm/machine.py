@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.debian import missing_tools, unpack_packages
 from runtimes.atomic import replacing_folder
 from runtimes.console import note
 from runtimes.errors import InputError
 
 CPUS = ("cortex-a53", "cortex-a76")
-_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_MIRROR = "http://deb.debian.org/debian"
 _QEMU_SUITE, _PYTHON_SUITE = "trixie", "bookworm"  # bookworm's QEMU 7.2 crashes
 _ARM_PACKAGES = (
     *("libc6", "python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib"),
@@ -63,10 +62,7 @@ def obstacle() -> str:
     """Says what keeps this system from emulating, in words; "" if nothing does."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         return f"it needs Linux on x86-64, this is {sys.platform} on {platform.machine()}"
-    missing = [name for name in ("apt-get", "dpkg") if shutil.which(name) is None]
-    if missing or not _KEYRING.is_file():
-        return f"it needs Debian's {', '.join(missing) or 'archive keyring'} to fetch the emulator"
-    return ""
+    return missing_tools()
 
 
 def arm_machine(folder: Path) -> ArmMachine:
@@ -82,8 +78,8 @@ def arm_machine(folder: Path) -> ArmMachine:
         return ArmMachine(folder)
     note(f"fetching QEMU, an arm64 Python and the runtimes for it into {folder}")
     with replacing_folder(folder) as new:
-        _unpack(new, "qemu", _QEMU_SUITE, "amd64", ("qemu-user",))
-        _unpack(new, "system", _PYTHON_SUITE, "arm64", _ARM_PACKAGES)
+        unpack_packages(new / "qemu", _QEMU_SUITE, "amd64", ("qemu-user",))
+        unpack_packages(new / "system", _PYTHON_SUITE, "arm64", _ARM_PACKAGES)
         for other in (new / "qemu" / "usr" / "bin").iterdir():
             if other.name != "qemu-aarch64":
                 other.unlink()
@@ -99,37 +95,6 @@ def _wanted() -> list[str]:
 def _versions(folder: Path) -> list[str]:
     path = folder / _DONE
     return path.read_text(encoding="utf-8").split() if path.is_file() else []
-
-
-def _unpack(folder: Path, part: str, suite: str, architecture: str, names: Sequence[str]) -> None:
-    """Unpacks Debian packages of another suite or architecture, by an apt of their own."""
-    work = folder / f"apt-{part}"
-    for place in ("state/lists/partial", "cache/archives/partial", "packages", "parts"):
-        (work / place).mkdir(parents=True)
-    (work / "status").touch()
-    source = f"deb [signed-by={_KEYRING}] {_MIRROR} {suite} main\n"
-    (work / "sources.list").write_text(source, encoding="utf-8")
-    settings = {
-        "Dir::State": work / "state",
-        "Dir::State::status": work / "status",
-        "Dir::Cache": work / "cache",
-        "Dir::Etc::sourcelist": work / "sources.list",
-        "Dir::Etc::sourceparts": work / "parts",
-        "Dir::Etc::preferencesparts": work / "parts",
-        "APT::Architecture": architecture,
-        "APT::Sandbox::User": "",
-        "Acquire::Languages": "none",
-    }
-    lines = [f'{name} "{value}";' for name, value in settings.items()]
-    lines.append(f'APT::Architectures {{ "{architecture}"; }};')
-    (work / "apt.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    environment = {**os.environ, "APT_CONFIG": str(work / "apt.conf")}
-    _run(["apt-get", "-qq", "update"], work, environment)
-    _run(["apt-get", "-qq", "download", *names], work / "packages", environment)
-    (folder / part).mkdir()
-    for package in sorted((work / "packages").glob("*.deb")):
-        _run(["dpkg", "-x", str(package), str(folder / part)], work, environment)
-    shutil.rmtree(work)
 
 
 def _fetch_wheels(folder: Path, wanted: Sequence[str]) -> None:

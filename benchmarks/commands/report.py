@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="FILE",
-        help="of `benchmarks phone --json`; one file may hold several phones",
+        help="of `benchmarks phone --json` or `benchmarks web --json`; one file may hold several "
+        "phones",
     )
     add("--opinions", type=path, metavar="FILE", help="of `benchmarks opinions --json`")
     add("--arm", type=path, metavar="FILE", help="of `benchmarks arm --json`")

@@ -151,5 +151,7 @@ class CoreMLModel:
         self._model.predict(self._feed)
 
     def back_end(self) -> BackEnd:
-        """Core ML chooses a unit for each call and does not say which."""
-        return BackEnd(asked="all compute units", ran="Core ML, unit not told")
+        """The units that Core ML plans to use; it does not say which one a call then used."""
+        from benchmarks.coreml.plan import planned_back_end, read_plan
+
+        return planned_back_end(read_plan(self._model))

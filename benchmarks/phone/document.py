@@ -81,9 +81,9 @@ class Document:
             InputError: its rows were made when it had another system.
         """
         known = self.facts.setdefault(phone, facts)
-        if differing := _differing(known.to_json(), facts.to_json()):
+        if change := differing(known.to_json(), facts.to_json()):
             raise InputError(
-                f"{self.path}: phone {phone} is no longer what it was ({differing}). "
+                f"{self.path}: phone {phone} is no longer what it was ({change}). "
                 "Measure it anew with another --json."
             )
         self.rows.setdefault(phone, {})
@@ -173,10 +173,10 @@ def _open(path: Path) -> StrictObject:
 
 def _read_into(document: Document, path: Path) -> None:
     kept = _open(path)
-    differing = _differing(kept.mapping("settings"), document.settings.to_json())
-    if differing:
+    change = differing(kept.mapping("settings"), document.settings.to_json())
+    if change:
         raise InputError(
-            f"{path} was made with other settings ({differing}). Use those, or name another --json."
+            f"{path} was made with other settings ({change}). Use those, or name another --json."
         )
     asks = set(document.settings.asks())
     for phone in kept.children("phones"):
@@ -191,12 +191,18 @@ def _read_into(document: Document, path: Path) -> None:
     kept.close()
 
 
-def _differing(old: dict[str, Any], new: dict[str, Any], before: str = "") -> str:
-    """Names the first value that differs, as "name: old, now new"; "" if all are equal."""
+def differing(old: dict[str, Any], new: dict[str, Any], before: str = "") -> str:
+    """Names the first value that differs, as "name: old, now new"; "" if all are equal.
+
+    Args:
+        old: plain values as JSON has them.
+        new: likewise.
+        before: the name of the object that both are.
+    """
     for name in (*old, *(name for name in new if name not in old)):
         was, now = old.get(name), new.get(name)
         if isinstance(was, dict) and isinstance(now, dict):
-            if inner := _differing(was, now, f"{before}{name}."):
+            if inner := differing(was, now, f"{before}{name}."):
                 return inner
         elif was != now:
             return f"{before}{name}: {_brief(was, now)}, now {_brief(now, was)}"

@@ -10,6 +10,7 @@ from benchmarks.report.document import Document
 from benchmarks.report.export import Export
 from benchmarks.report.fields import Interval, count, interval, positive, text_or_empty
 from benchmarks.report.match import check_any, owner
+from benchmarks.web import document as web_document
 from runtimes.errors import InputError
 from runtimes.strict_json import StrictObject
 
@@ -41,6 +42,9 @@ class PhoneRun:
         deviation: standard, of the single inferences.
         cool: whether the phone was cool when it began.
         notes: what the reader of the times has to know.
+        probability: largest difference of a probability from the golden answers of the export;
+            None where they were not compared.
+        apart: what of the answers is outside of the format's tolerance, in words; () if nothing.
     """
 
     asked: str
@@ -53,6 +57,8 @@ class PhoneRun:
     p95: float | None
     cool: bool | None
     notes: tuple[str, ...]
+    probability: float | None = None
+    apart: tuple[str, ...] = ()
 
     @property
     def is_other(self) -> bool:
@@ -170,7 +176,7 @@ def read_machine(document: Document, export: Export, remake: str) -> Device:
         InputError: damaged, or with none of this export's files.
     """
     item = document.root
-    if text_or_empty(item, "schema") == phone_document.SCHEMA:
+    if text_or_empty(item, "schema") in (phone_document.SCHEMA, web_document.SCHEMA):
         raise InputError(f"{document.path}: these are times of phones; name it with --phone.")
     hashes = [row.text("sha256") for row in item.children("files")]
     check_rows(document, len(hashes), "files")

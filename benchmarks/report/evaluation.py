@@ -55,10 +55,12 @@ def read_evaluation(document: Document, export: Export) -> Evaluation:
     """
     top = document.root
     split = sha256(top.child("split"), "sha256")
-    if split != export.split:
+    # The manifest's is that of the images it was calibrated on, which may be others.
+    trained = export.contract.training.split_sha256
+    if split != trained:
         raise InputError(
             f"{document.path}: 'split.sha256' is {split[:12]}…, but {export.name} was trained on "
-            f"the split {export.split[:12]}…. Name the metrics.json of its own run."
+            f"the split {trained[:12]}…. Name the metrics.json of its own run."
         )
     metrics = top.child("metrics")
     found = {name: interval(metrics, name) for name in SCALARS}

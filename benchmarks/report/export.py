@@ -67,7 +67,6 @@ class Export:
         name: of the model.
         architecture: of the student.
         student: SHA-256 of its weights.
-        split: SHA-256 of the split manifest.
         synthetic: whether the data set is drawn.
         contract: what travels with every file.
         files: in the manifest's order.
@@ -78,7 +77,6 @@ class Export:
     name: str
     architecture: str
     student: str
-    split: str
     synthetic: bool
     contract: Contract
     files: tuple[ExportedFile, ...]
@@ -123,7 +121,6 @@ def read_export(folder: Path) -> Export:
         name=top.text("name"),
         architecture=student.text("architecture"),
         student=key,
-        split=sha256(top.child("split"), "sha256"),
         synthetic=top.flag("synthetic"),
         contract=Contract.from_json(contract.content.decode(), str(contract.path)),
         files=files,

@@ -250,6 +250,8 @@ def _doubts(device: Device) -> list[str]:
         said.append("Not every run tells a p50, so its files are compared by the mean.")
     if other := [run for run in runs if run.is_other]:
         said.append(f"{len(other)} of {len(runs)} timed runs did not run on what was asked for.")
+    if apart := [run for run in runs if run.apart]:
+        said.append(f"{len(apart)} of {len(runs)} timed runs gave other answers than the export's.")
     if warm := [run for run in runs if run.cool is False]:
         said.append(f"{len(warm)} of {len(runs)} timed runs began while it was warm.")
     return said

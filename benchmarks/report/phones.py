@@ -1,4 +1,4 @@
-"""Times on phones: what `python -m benchmarks phone --json` wrote."""
+"""Times on phones over a cable: what `python -m benchmarks phone --json` wrote."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from benchmarks.phone.document import SCHEMA, VERSION
 from benchmarks.phone.facts import NOT_TOLD, Facts
 from benchmarks.phone.records import Row
 from benchmarks.phone.state import State
+from benchmarks.report.browsers import read_browsers
 from benchmarks.report.devices import (
     LONGEST_MS,
     Device,
@@ -21,6 +22,7 @@ from benchmarks.report.document import Document
 from benchmarks.report.export import Export
 from benchmarks.report.fields import count, number, positive, text_or_empty
 from benchmarks.report.match import check_any, owner
+from benchmarks.web import document as web_document
 from runtimes.errors import InputError
 from runtimes.strict_json import StrictObject
 
@@ -50,12 +52,14 @@ class _Asked:
 
 
 def read_phones(document: Document, export: Export, remake: str) -> tuple[Device, ...]:
-    """Reads every phone of a record.
+    """Reads every phone of a record, measured over a cable or in its browser.
 
     Raises:
         InputError: damaged, of another version, or with none of this export's files.
     """
     top = document.root
+    if text_or_empty(top, "schema") == web_document.SCHEMA:
+        return read_browsers(document, export, remake)
     found = f"{text_or_empty(top, 'schema')} {text_or_empty(top, 'version')}".strip()
     if found != f"{SCHEMA} {VERSION}":
         raise InputError(

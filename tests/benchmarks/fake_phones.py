@@ -18,10 +18,20 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.debian import own_architecture, unpack_packages
+from runtimes.atomic import replacing_folder
+from runtimes.errors import InputError
+
 HERE = Path(__file__).resolve().parent / "adb"
 RUNNER = HERE / "benchmark_model"
 _PROGRAMS = ("unshare", "nsenter", "setpriv", "ip")
 _WITH_US = ("setpriv", "--pdeathsig", "KILL")  # where the tests are killed, all of it goes
+_ADB_PACKAGES = (
+    *("adb", "adbd", "android-libbase", "android-libboringssl", "android-libcutils"),
+    *("android-liblog", "android-libziparchive", "libbrotli1", "libbsd0", "libc6", "libcap2"),
+    *("libgcc-s1", "liblz4-1", "libmd0", "libprotobuf32t64", "libstdc++6", "libsystemd0"),
+    *("libudev1", "libusb-1.0-0", "libxxhash0", "libzstd1", "zlib1g"),
+)
 _PROPERTIES = """[ro.build.id]: [AP4A.250105.002]
 [ro.build.version.release]: [15]
 [ro.build.version.sdk]: [35]
@@ -171,17 +181,43 @@ def network(folder: Path, adb: Path) -> Iterator[Network]:
 
 
 def fetch_adb() -> Path:
-    """Returns the folder of adb and adbd; the test is skipped where they cannot be had."""
+    """Returns the folder of adb and adbd, made once; the test is skipped where they cannot be had.
+
+    They are Debian trixie's with all their libraries, and run on any Linux beside its own.
+    """
     if missing := [name for name in _PROGRAMS if not shutil.which(name)]:
         pytest.skip(f"needs {', '.join(missing)} (of util-linux and iproute2)")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "dermport" / "adb-34"
-    words = ["timeout", "60", "sh", str(HERE / "fetch.sh"), str(folder)]
-    done = subprocess.run(words, capture_output=True, text=True)
-    if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["it took too long"])[-1]
-        pytest.skip(f"Debian's adbd cannot be fetched: {said}")
+    if not (folder / "bin" / "adbd").is_file():
+        try:
+            with replacing_folder(folder) as new:
+                unpack_packages(new / "root", "trixie", own_architecture(), _ADB_PACKAGES)
+                _write_programs(new)
+        except InputError as error:
+            pytest.skip(f"Debian's adbd cannot be fetched: {error}")
     return folder
+
+
+def _write_programs(folder: Path) -> None:
+    """Writes bin/adb and bin/adbd, which start those of root/ with its own loader and libraries."""
+    root = folder / "root"
+    loaders = (*root.glob("usr/lib64/ld-linux-*.so.*"), *root.glob("usr/lib/ld-linux-*.so.*"))
+    loader = sorted(loaders)[0].relative_to(root)
+    libraries = sorted(root.glob("usr/lib/*-linux-gnu*"))[0].relative_to(root)
+    (folder / "bin").mkdir()
+    for name in ("adb", "adbd"):
+        program = folder / "bin" / name
+        program.write_text(
+            f"""#!/bin/sh
+root=$(dirname "$(dirname "$(readlink -f "$0")")")/root
+libraries=$root/{libraries}
+exec "$root/{loader}" --library-path "$libraries:$libraries/android" \\
+  "$root/usr/lib/android-sdk/platform-tools/{name}" "$@"
+"""
+        )
+        program.chmod(0o755)
+    subprocess.run([folder / "bin" / "adb", "version"], check=True, capture_output=True)
 
 
 def _until(condition: Callable[[], bool], log: Path) -> None:

@@ -200,6 +200,19 @@ def test_figures_of_another_student_are_refused(measured: Inputs, tmp_path: Path
     assert "metrics.accuracy.value" in said
 
 
+def test_files_calibrated_on_other_images_still_have_the_metrics_of_their_student(
+    measured: Inputs, tmp_path: Path
+) -> None:
+    # A released student has no images: its files are calibrated on the synthetic sample.
+    folder = tmp_path / "copy"
+    shutil.copytree(measured.artifacts, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["split"]["sha256"] = "2" * 64
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    report = build_report(replace(measured, artifacts=folder))
+    assert report.found.evaluation is not None
+
+
 def test_one_other_file_is_left_out_and_named(measured: Inputs, tmp_path: Path) -> None:
     changed: dict[str, Path] = {}
     for role, key in (("parity", "rows"), ("latency", "files")):

@@ -104,7 +104,7 @@ def _device(report: Report, device: Device) -> list[object]:
     parts: list[object] = [element("h3", device.name), items(device.about, class_="quiet")]
     if device.fault:
         parts.append(paragraph(device.fault, class_="missing"))
-    timed = [row for row in device.rows if row.p99 is not None]
+    timed = [row for row in device.rows if row.p99 is not None and row.phone is None]
     if timed:
         longest = max(row.p99 or 0 for row in timed)
         bars = [_bar(row, longest) for row in timed]

@@ -24,7 +24,8 @@ def times_of_phone(report: Report, device: Device) -> list[object]:
     about = (
         "Every run, with the threads and the delegate that it was asked for. Times are the "
         "runner's own: ± is the standard deviation of the single inferences, first is the first "
-        "inference, load the time to open the file and apply the delegate."
+        "inference, load the time to open the file and apply the delegate; Δp is by how much a "
+        "probability differs from the golden answers of the export, where the runner answers."
     )
     parts: list[object] = [
         figure(report, (device.source,), caption, shown),
@@ -44,11 +45,14 @@ def _in_bar(runs: list[tuple[Timing, PhoneRun]], device: Device) -> tuple[str, .
     """Names of the times that every run has, the shortest first."""
     if device.measure == "mean":
         return ("least", "mean")
+    if all(row.p90 is not None and row.p99 is not None for row, _ in runs):
+        return ("p50", "p90", "p99")
     return ("p50", "p95") if all(run.p95 is not None for _, run in runs) else ("least", "p50")
 
 
 def _times(row: Timing, run: PhoneRun, names: tuple[str, ...]) -> dict[str, float]:
-    times = {"least": run.least, "mean": run.mean, "p50": row.p50, "p95": run.p95}
+    times = {"least": run.least, "mean": run.mean, "p50": row.p50, "p90": row.p90}
+    times |= {"p95": run.p95, "p99": row.p99}
     return {name: value for name in names if (value := times[name]) is not None}
 
 
@@ -58,6 +62,8 @@ def _words(run: PhoneRun) -> list[str]:
         words.append(f"asked for {run.asked}; what ran: {run.ran}")
     if run.cool is False:
         words.append("it began warm")
+    if run.apart:
+        words.append(f"other answers than at the export: {'; '.join(run.apart)}")
     return words
 
 
@@ -66,13 +72,18 @@ def _details(runs: list[tuple[Timing, PhoneRun]], device: Device) -> Markup:
         "ran": [_ran(run) for _, run in runs],
         "inferences": [f"{row.runs:,}" for row, _ in runs],
         "p50": [milliseconds(row.p50) for row, _ in runs],
+        "p90": [milliseconds(row.p90) for row, _ in runs],
         "p95": [milliseconds(run.p95) for _, run in runs],
+        "p99": [milliseconds(row.p99) for row, _ in runs],
         "mean": [f"{milliseconds(run.mean)} ± {milliseconds(run.deviation)}" for _, run in runs],
         "least": [milliseconds(run.least) for _, run in runs],
         "most": [milliseconds(run.most) for _, run in runs],
         "first": [milliseconds(row.first) for row, _ in runs],
         "load": [milliseconds(row.load) for row, _ in runs],
         "peak memory, MB": [megabytes(row.peak_memory_bytes, 0) for row, _ in runs],
+        "largest Δp": [
+            NONE if run.probability is None else f"{run.probability:.1e}" for _, run in runs
+        ],
         "MB": [megabytes(row.bytes) for row, _ in runs],
     }
     told = {name: cells for name, cells in columns.items() if set(cells) != {NONE}}

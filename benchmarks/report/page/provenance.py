@@ -32,7 +32,7 @@ def provenance_section(report: Report) -> Markup:
         ("method and teacher", f"{about.training.method}, {about.training.teacher or 'none'}"),
         ("trained on", f"{about.training.images:,} images: {about.training.data}"),
         ("split", f"by {about.training.split_protocol}, seed {about.training.seed}"),
-        ("the split's SHA-256", code(export.split)),
+        ("the split's SHA-256", code(export.contract.training.split_sha256)),
         ("detail of the training images", f"{about.preprocessing.effective_resolution} pixels"),
         ("licence", about.license),
         ("intended use", about.intended_use),
