@@ -56,7 +56,7 @@ DEV := $(VENV)/.dev
 # old numpy, and Python 3.11.
 TENSORFLOW := $(VENV)-tensorflow
 
-.PHONY: help setup sample distill finetune export benchmark phone web report opinions arm-parity tables test test-all lint doctor bench-training clean
+.PHONY: help setup sample distill finetune export benchmark phone web report opinions arm-parity app-model app-test app-speed tables test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -124,6 +124,20 @@ web: $(EXPORT) .web/packages.json ## run the exported files in a phone's browser
 	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
 	$(BIN)/python -m benchmarks web "$$out" $(if $(NETWORK),--network $(filter-out 1,$(NETWORK))) \
 	  --json $(if $(JSON),$(call quoted,$(call home,$(JSON))),"figures/$${out##*/}/web.json") $(ARGS)
+
+app-model: $(EXPORT) ## put the int8 file of the latest export into the Android demo (RUN, OUT)
+	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
+	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
+	$(BIN)/python -m android_demo.check model "$$out"
+
+app-test: $(EXPORT) ## compile and test the Android demo as far as it goes without a phone
+	$(BIN)/python -m android_demo.check golden --check
+	$(BIN)/python -m android_demo.check core
+	$(BIN)/python -m android_demo.check litert
+	$(BIN)/python -m android_demo.check app
+
+app-speed: $(EXPORT) ## time the demo's preprocessing beside Pillow's (JSON)
+	$(BIN)/python -m android_demo.check speed $(if $(JSON),--json $(call quoted,$(call home,$(JSON))))
 
 tables: $(TRAIN) | $(if $(DATA),,$(SAMPLE)/labels.csv) ## train and measure the rows of the paper's tables (DATA, TABLES, PAIR, WEIGHTS, TIME)
 	$(BIN)/python -m distill tables --data $(call quoted,$(SOURCE)) --budget $(call quoted,$(TABLES)) $(if $(PAIR),--pair $(call quoted,$(PAIR))) \

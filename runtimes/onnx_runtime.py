@@ -21,7 +21,7 @@ from runtimes.prediction import (
 )
 from runtimes.probe import check_survives, refusals
 
-# On x86 processors without VNNI, ONNX Runtime's int8 kernels add pairs of products in 16 bits, which
+# On x86 processors without VNNI, ONNX Runtime's int8 kernels add pairs of products in 16 bits and
 # overflow, unless this is set; other processors do not look at it.
 NO_OVERFLOW = ("session.x64quantprecision", "1")
 _BATCH = 32

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAMS = ("distill", "export", "runtimes", "benchmarks")
+PROGRAMS = ("distill", "export", "runtimes", "benchmarks", "android_demo.check")
 
 
 def _help(*words: str) -> tuple[str, float]:

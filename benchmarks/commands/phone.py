@@ -3,7 +3,7 @@
 TensorFlow Lite's benchmark_model, whose path you give, is copied to every phone and runs each file
 with every number of threads and every delegate, cooled down in between. What ran is shown beside
 what was asked. Every run is kept at once: after a cable was pulled out, --resume goes on. The demo
-app as a runner (--runner app) is not part of this version. docs/phone.md shows every step.
+app measures by itself and writes the same kind of record. docs/phone.md shows every step of both.
 
 examples:
   python -m benchmarks phone artifacts/ssd_kd --runner benchmark_model --json phone.json
@@ -162,8 +162,8 @@ def _runner(name: str) -> Runner:
 
     if name == "app":
         raise InputError(
-            "--runner app: the demo app's benchmark is not part of this version. Name the path of "
-            "a benchmark_model built for Android; docs/phone.md says where to get it."
+            "--runner app: the demo app measures by itself; start it with `adb shell am start` and "
+            "pull its record, as docs/phone.md shows. Or name the path of a benchmark_model."
         )
     return BenchmarkModel.at(path(name))
 

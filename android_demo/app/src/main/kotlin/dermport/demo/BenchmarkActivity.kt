@@ -1,0 +1,154 @@
+package dermport.demo
+
+import android.app.Activity
+import android.content.Intent
+import android.os.Bundle
+import android.view.View
+import android.view.WindowManager
+import android.widget.Button
+import android.widget.TextView
+import dermport.core.BenchmarkAsk
+import dermport.core.PhoneRun
+import dermport.core.Problem
+import java.util.Locale
+import java.util.concurrent.atomic.AtomicBoolean
+
+/**
+ * Times the model on this phone. From a computer:
+ * `adb shell am start -n dermport.demo/.BenchmarkActivity --es threads 1,4 --es delegates xnnpack,gpu
+ * --ei runs 128 --ei seconds 10`
+ */
+class BenchmarkActivity : Activity() {
+    /** One measurement, which a rotation does not end. */
+    private class Measurement {
+        val stop = AtomicBoolean()
+        var screen: BenchmarkActivity? = null
+        var status = ""
+        var rows = ""
+        var running = true
+    }
+
+    private lateinit var start: Button
+    private var measurement: Measurement? = null
+
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        setContentView(R.layout.benchmark)
+        SystemBars.keepClear(findViewById(R.id.screen) as View)
+        window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
+        start = findViewById(R.id.start) as Button
+        start.setOnClickListener {
+            val now = measurement
+            if (now != null && now.running) now.stop.set(true) else begin(BenchmarkAsk.STANDARD)
+        }
+        @Suppress("DEPRECATION") // the way of the framework without a library
+        measurement = lastNonConfigurationInstance as Measurement?
+        measurement?.screen = this
+        text(R.id.rows).text = savedInstanceState?.getString(ROWS) ?: ""
+        text(R.id.status).text = savedInstanceState?.getString(STATUS) ?: ""
+        if (measurement != null) refresh() else if (savedInstanceState == null) beginFrom(intent)
+    }
+
+    override fun onNewIntent(intent: Intent) {
+        super.onNewIntent(intent)
+        if (measurement?.running != true) beginFrom(intent)
+    }
+
+    @Suppress("OVERRIDE_DEPRECATION")
+    override fun onRetainNonConfigurationInstance(): Any? = measurement
+
+    override fun onSaveInstanceState(outState: Bundle) {
+        super.onSaveInstanceState(outState)
+        outState.putString(ROWS, text(R.id.rows).text.toString())
+        outState.putString(STATUS, text(R.id.status).text.toString())
+    }
+
+    override fun onDestroy() {
+        super.onDestroy()
+        measurement?.screen = null
+        if (isFinishing) measurement?.stop?.set(true)
+    }
+
+    /** Begins at once where `am start` gave a value; whatever it gives is checked. */
+    private fun beginFrom(intent: Intent) {
+        val words = listOf("threads", "delegates").map { intent.getStringExtra(it) }
+        val numbers = listOf("runs", "seconds").map { intent.getIntExtra(it, 0) }
+        if (words.all { it == null } && numbers.all { it == 0 }) return
+        try {
+            begin(BenchmarkAsk.parse(words[0], words[1], numbers[0], numbers[1]))
+        } catch (problem: Problem) {
+            text(R.id.status).text = problem.message
+        }
+    }
+
+    private fun begin(ask: BenchmarkAsk) {
+        val now = Measurement()
+        now.screen = this
+        measurement = now
+        refresh()
+        val context = applicationContext
+        val full = getString(R.string.storage_full)
+        Diagnoser.background(
+            this,
+            {
+                val benchmark = Benchmark(context, ask) { now.stop.get() }
+                benchmark.run(
+                    { number, delegate, threads ->
+                        now.status = context.getString(R.string.benchmark_running, number, ask.total, delegate, threads)
+                        now.tell()
+                    },
+                    { runs ->
+                        now.rows = runs.joinToString("\n\n") { row(it) }
+                        now.tell()
+                    },
+                )
+                val written = context.getString(R.string.benchmark_written, benchmark.write(full))
+                if (now.stop.get()) "${context.getString(R.string.benchmark_stopped)}\n$written" else written
+            },
+            { now.end(it) },
+            { now.end(it) },
+        )
+    }
+
+    private fun Measurement.tell() {
+        screen?.let { shown -> shown.runOnUiThread { shown.refresh() } }
+    }
+
+    private fun Measurement.end(words: String) {
+        status = words
+        running = false
+        screen?.refresh()
+    }
+
+    private fun refresh() {
+        val now = measurement ?: return
+        text(R.id.status).text = now.status
+        text(R.id.rows).text = now.rows
+        start.text = getString(if (now.running) R.string.benchmark_stop else R.string.benchmark_start)
+    }
+
+    private fun row(run: PhoneRun): String {
+        val figures = getString(
+            R.string.benchmark_row,
+            run.ran,
+            run.threads,
+            run.asked,
+            milliseconds(run.times.p50),
+            milliseconds(run.times.p90),
+            milliseconds(run.firstMs),
+            milliseconds(run.loadMs),
+            run.before.thermal?.toString() ?: getString(R.string.not_told),
+            run.after.thermal?.toString() ?: getString(R.string.not_told),
+        )
+        return (listOf(figures) + run.notes).joinToString("\n")
+    }
+
+    private fun milliseconds(value: Double) = "%.2f".format(Locale.getDefault(), value)
+
+    private fun text(id: Int) = findViewById(id) as TextView
+
+    private companion object {
+        const val ROWS = "rows"
+        const val STATUS = "status"
+    }
+}

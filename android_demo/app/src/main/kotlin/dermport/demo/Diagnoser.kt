@@ -1,0 +1,67 @@
+package dermport.demo
+
+import android.content.Context
+import android.os.Handler
+import android.os.Looper
+import dermport.core.BenchmarkAsk
+import dermport.core.Preprocessor
+import dermport.core.Problem
+import java.util.concurrent.ExecutorService
+import java.util.concurrent.Executors
+
+/** The one place where models are opened and pictures looked at, on a thread of its own. */
+object Diagnoser {
+    private const val THREADS = 4
+    private val worker: ExecutorService = Executors.newSingleThreadExecutor()
+    private val main = Handler(Looper.getMainLooper())
+
+    // Only the worker touches these.
+    private var model: OpenedModel? = null
+    private var network: Network? = null
+    private var preprocessor: Preprocessor? = null
+
+    /** Does [work] on the worker, then one of the others on the main thread. */
+    fun <T> background(context: Context, work: () -> T, done: (T) -> Unit, failed: (String) -> Unit) {
+        val memory = context.getString(R.string.out_of_memory)
+        worker.execute {
+            val outcome: () -> Unit = try {
+                later(work(), done)
+            } catch (problem: Problem) {
+                later(problem.message, failed)
+            } catch (_: OutOfMemoryError) {
+                later(memory, failed)
+            }
+            main.post(outcome)
+        }
+    }
+
+    private fun <T> later(value: T, tell: (T) -> Unit): () -> Unit = { tell(value) }
+
+    /** The model in use; on the worker only. */
+    fun model(context: Context): OpenedModel = model ?: OpenedModel.current(context).also { model = it }
+
+    /** Uses another model from now on; on the worker only. */
+    fun use(opened: OpenedModel?) {
+        network?.close()
+        network = null
+        preprocessor = null
+        model = opened
+    }
+
+    /** Looks at a picture; on the worker only. */
+    fun look(context: Context, photo: Photo): Diagnosis {
+        val model = model(context)
+        val preprocessor = preprocessor ?: Preprocessor(model.file.contract.recipe).also { preprocessor = it }
+        val network = network ?: Network.open(context, model, BenchmarkAsk.CPU, THREADS).also { network = it }
+        val start = System.nanoTime()
+        val pixels = preprocessor.run(BitmapPixels(photo.bitmap), photo.orientation)
+        val prepared = System.nanoTime()
+        network.run(pixels)
+        val probabilities = network.output("probabilities")
+        val cam = network.output("cam")
+        val unknown = network.output("unknown")[0]
+        val done = System.nanoTime()
+        val ran = "LiteRT ${network.ran}, threads: ${network.threads}"
+        return Diagnosis(probabilities, cam, unknown, (prepared - start) / 1e6, (done - prepared) / 1e6, ran, photo.cut)
+    }
+}

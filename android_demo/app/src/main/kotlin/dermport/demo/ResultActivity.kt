@@ -1,0 +1,210 @@
+package dermport.demo
+
+import android.app.Activity
+import android.content.Context
+import android.content.Intent
+import android.graphics.Bitmap
+import android.net.Uri
+import android.os.Bundle
+import android.view.View
+import android.widget.LinearLayout
+import android.widget.ProgressBar
+import android.widget.SeekBar
+import android.widget.TextView
+import dermport.core.Answer
+import dermport.core.HeatMap
+import dermport.core.ModelFile
+import dermport.core.Problem
+import dermport.core.Ranked
+import java.util.Locale
+
+/** What the model answers to one picture. */
+class ResultActivity : Activity() {
+    /** What outlives a rotation; after the end of the process only the diagnosis and the address do. */
+    private class Kept(val shown: Shown?, val captured: ByteArray?)
+
+    private class Shown(val file: ModelFile, val diagnosis: Diagnosis, val picture: Bitmap?)
+
+    private lateinit var headline: TextView
+    private lateinit var explanation: TextView
+    private lateinit var lesion: LesionView
+    private lateinit var lookedHere: TextView
+    private lateinit var strength: SeekBar
+    private lateinit var probabilities: LinearLayout
+    private var shown: Shown? = null
+    private var captured: ByteArray? = null
+    private var chosen = -1
+
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        setContentView(R.layout.result)
+        SystemBars.keepClear(findViewById(R.id.screen) as View)
+        headline = findViewById(R.id.headline) as TextView
+        explanation = findViewById(R.id.explanation) as TextView
+        lesion = findViewById(R.id.lesion) as LesionView
+        lookedHere = findViewById(R.id.looked_here) as TextView
+        strength = findViewById(R.id.strength) as SeekBar
+        probabilities = findViewById(R.id.probabilities) as LinearLayout
+        strength.setOnSeekBarChangeListener(object : SeekBar.OnSeekBarChangeListener {
+            override fun onProgressChanged(bar: SeekBar, progress: Int, fromUser: Boolean) {
+                lesion.strength = progress
+            }
+
+            override fun onStartTrackingTouch(bar: SeekBar) = Unit
+
+            override fun onStopTrackingTouch(bar: SeekBar) = Unit
+        })
+        setOverlayVisible(false)
+        lesion.show(null, null)
+        chosen = savedInstanceState?.getInt(CHOSEN, -1) ?: -1
+        @Suppress("DEPRECATION") // the way of the framework without a library
+        val kept = lastNonConfigurationInstance as Kept?
+        captured = kept?.captured ?: Captured.take()
+        val before = kept?.shown
+        if (before != null) show(before) else start(Diagnosis.of(savedInstanceState?.getBundle(DIAGNOSIS)))
+    }
+
+    override fun onSaveInstanceState(outState: Bundle) {
+        super.onSaveInstanceState(outState)
+        shown?.let { outState.putBundle(DIAGNOSIS, it.diagnosis.toBundle()) }
+        outState.putInt(CHOSEN, chosen)
+    }
+
+    @Suppress("OVERRIDE_DEPRECATION")
+    override fun onRetainNonConfigurationInstance(): Any? = Kept(shown, captured)
+
+    private fun start(before: Diagnosis?) {
+        val context = applicationContext
+        val uri = intent.data
+        val taken = captured
+        val gone = getString(R.string.no_picture)
+        Diagnoser.background(
+            this,
+            {
+                val file = Diagnoser.model(context).file
+                val photo = photo(context, uri, taken, gone, before != null)
+                val diagnosis = before ?: Diagnoser.look(context, photo ?: throw Problem(gone))
+                Shown(file, diagnosis, photo?.preview(PREVIEW))
+            },
+            ::show,
+            ::failed,
+        )
+    }
+
+    /** The picture again; null where it is gone and an [answered] diagnosis is there without it. */
+    private fun photo(context: Context, uri: Uri?, captured: ByteArray?, gone: String, answered: Boolean): Photo? {
+        if (captured != null) return Photo.decode(captured, GuideView.SHARE)
+        try {
+            if (uri == null) throw Problem(gone)
+            return Photo.decode(Photo.bytes(context.contentResolver, uri, gone), null)
+        } catch (problem: Problem) {
+            if (answered) return null
+            throw problem
+        }
+    }
+
+    private fun show(now: Shown) {
+        val answer = try {
+            now.diagnosis.answer(now.file)
+        } catch (problem: Problem) {
+            return failed(problem.message)
+        }
+        shown = now
+        captured = null
+        val preprocessing = milliseconds(now.diagnosis.preprocessingMs)
+        (findViewById(R.id.times) as TextView).text = listOf(
+            getString(R.string.times, preprocessing, milliseconds(now.diagnosis.inferenceMs)),
+            getString(R.string.ran_on, now.diagnosis.ran),
+        ).joinToString("\n")
+        if (answer.isUnknown) showUnknown(now) else showAnswer(now, answer)
+    }
+
+    private fun showUnknown(now: Shown) {
+        headline.text = getString(R.string.unknown)
+        explain(getString(R.string.unknown_text), now)
+        lesion.show(now.picture, null)
+    }
+
+    private fun showAnswer(now: Shown, answer: Answer) {
+        headline.text = getString(R.string.most_likely, answer.best.label.name, percent(answer.best))
+        explain(null, now)
+        probabilities.removeAllViews()
+        for (ranked in answer.ranked) probabilities.addView(row(ranked, now))
+        val first = answer.ranked.firstOrNull { it.index == chosen } ?: answer.best
+        showMap(first, now)
+    }
+
+    private fun explain(text: String?, now: Shown) {
+        val lines = listOfNotNull(
+            text,
+            if (now.diagnosis.cut) getString(R.string.cut_to_ring) else null,
+            if (now.picture == null) getString(R.string.picture_not_kept) else null,
+        )
+        explanation.text = lines.joinToString(" ")
+        explanation.visibility = if (lines.isEmpty()) View.GONE else View.VISIBLE
+    }
+
+    private fun row(ranked: Ranked, now: Shown): View {
+        val row = layoutInflater.inflate(R.layout.probability, probabilities, false)
+        (row.findViewById(R.id.name) as TextView).text = ranked.label.name
+        (row.findViewById(R.id.percent) as TextView).text = percent(ranked)
+        (row.findViewById(R.id.bar) as ProgressBar).progress = (ranked.probability * 1000).toInt()
+        val told = getString(R.string.probability_description, ranked.label.name, percent(ranked))
+        row.contentDescription = "$told, ${getString(R.string.probability_action)}"
+        row.setOnClickListener { showMap(ranked, now) }
+        return row
+    }
+
+    private fun showMap(ranked: Ranked, now: Shown) {
+        chosen = ranked.index
+        val (height, width) = now.file.mapSize
+        val colors = HeatMap(height, width, now.file.contract.labels.size, MAP).draw(now.diagnosis.cam, ranked.index)
+        lesion.show(now.picture, Bitmap.createBitmap(colors, MAP, MAP, Bitmap.Config.ARGB_8888))
+        lesion.contentDescription = getString(R.string.lesion_description, ranked.label.name)
+        lookedHere.text = getString(R.string.looked_here, ranked.label.name)
+        setOverlayVisible(true)
+    }
+
+    private fun setOverlayVisible(visible: Boolean) {
+        val now = if (visible) View.VISIBLE else View.GONE
+        lookedHere.visibility = now
+        strength.visibility = now
+    }
+
+    private fun failed(message: String) {
+        headline.text = getString(R.string.result_title)
+        explanation.text = message
+        explanation.visibility = View.VISIBLE
+    }
+
+    private fun percent(ranked: Ranked) = "%.1f %%".format(Locale.getDefault(), ranked.probability * 100)
+
+    private fun milliseconds(value: Double) = "%.1f".format(Locale.getDefault(), value)
+
+    companion object {
+        private const val DIAGNOSIS = "diagnosis"
+        private const val CHOSEN = "chosen"
+        private const val PREVIEW = 1280
+        private const val MAP = 112
+
+        /** Shows the answer to a picture of the gallery. */
+        fun of(context: Context, uri: Uri): Intent =
+            Intent(context, ResultActivity::class.java).setData(uri).addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION)
+
+        /** Shows the answer to the picture that the camera left in [Captured]. */
+        fun ofCamera(context: Context): Intent = Intent(context, ResultActivity::class.java)
+    }
+}
+
+/** The camera's picture on its way to the result; only ever in memory, and only once. */
+object Captured {
+    private var content: ByteArray? = null
+
+    @Synchronized
+    fun put(jpeg: ByteArray) {
+        content = jpeg
+    }
+
+    @Synchronized
+    fun take(): ByteArray? = content.also { content = null }
+}

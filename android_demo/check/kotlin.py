@@ -1,0 +1,56 @@
+"""Compiles Kotlin, once for each state of its sources."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from android_demo.check.tools import Tools, cache_folder, run
+from runtimes.console import note
+
+DEMO = Path(__file__).resolve().parents[1]
+CORE = DEMO / "core" / "src" / "main" / "kotlin"
+CORE_TESTS = DEMO / "core" / "src" / "test" / "kotlin"
+_HEAP = "-Xmx768m"
+
+
+def built_folder() -> Path:
+    """Where what was compiled is kept from one run to the next."""
+    return cache_folder().parent / "android-built"
+
+
+def compile_kotlin(tools: Tools, name: str, sources: Path, libraries: Sequence[Path] = ()) -> Path:
+    """Returns the jar of all Kotlin files below `sources`; an unchanged one is not made again.
+
+    Args:
+        tools: with the compiler.
+        name: of the jar.
+        sources: a folder.
+        libraries: jars that the sources stand on.
+
+    Raises:
+        InputError: the compiler found a fault, or a warning.
+    """
+    files = sorted(sources.rglob("*.kt"))
+    digest = hashlib.sha256(tools.stdlib.name.encode())
+    for file in (*files, *libraries):
+        digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    jar = built_folder() / f"{name}-{digest.hexdigest()[:16]}.jar"
+    if jar.is_file():
+        return jar
+    jar.parent.mkdir(parents=True, exist_ok=True)
+    note(f"compiling {len(files)} Kotlin files of {name}")
+    half = jar.with_name(f"{os.getpid()}-{jar.name}")
+    path = os.pathsep.join(map(str, (tools.stdlib, *libraries)))
+    # The last class format that Debian's dexer reads; lambdas as classes for the same reason.
+    command = ["java", _HEAP, "-cp", tools.compiler, "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
+    command += ["-no-stdlib", "-no-reflect", "-jvm-target", "1.8", "-Werror"]
+    command += ["-Xlambdas=class", "-Xsam-conversions=class", "-Xstring-concat=inline"]
+    run([*command, "-classpath", path, "-d", half, *files])
+    os.replace(half, jar)
+    for old in jar.parent.glob(f"{name}-*.jar"):
+        if old != jar and len(old.stem) == len(jar.stem):
+            old.unlink(missing_ok=True)
+    return jar

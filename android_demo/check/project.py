@@ -1,0 +1,162 @@
+"""What the demo's Gradle files and manifest have to say, checked without Gradle."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from android_demo.check.kotlin import DEMO
+
+_ANDROID = "{http://schemas.android.com/apk/res/android}"
+_MIN_SDK = 26
+_PERMISSIONS = {"android.permission.CAMERA"}
+_EXPORTED = {".AboutActivity", ".BenchmarkActivity"}
+# The first Gradle that an Android Gradle plugin runs with, as its release notes say.
+_GRADLE = {"9.3": (9, 5, 0)}
+# What must not stand in the sources: where pictures could leave the phone or be seen by others.
+_FORBIDDEN = {
+    r"\bandroid\.util\.Log\b|\bprintln?\(|\bSystem\.(out|err)\b": "logs nothing",
+    r"\bjava\.net\b|\bHttpURLConnection\b": "has no network",
+    r"(?i)\bnnapi\b": "uses no NNAPI",
+    r"\bMediaStore\b|\.compress\(": "stores no picture",
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """The demo's own numbers.
+
+    Attributes:
+        package: of the app.
+        min_sdk, target_sdk: Android's API levels.
+        litert: version of the runtime.
+        faults: what is wrong, in words; empty where all is as it has to be.
+    """
+
+    package: str
+    min_sdk: int
+    target_sdk: int
+    litert: str
+    faults: tuple[str, ...]
+
+
+def read_project(demo: Path = DEMO) -> Project:
+    """Reads and checks the files; every fault has a sentence."""
+    app = demo / "app" / "src" / "main"
+    catalogue = tomllib.loads((demo / "gradle" / "libs.versions.toml").read_text("utf-8"))
+    versions: dict[str, str] = catalogue["versions"]
+    script = (demo / "app" / "build.gradle.kts").read_text("utf-8")
+    namespace = re.search(r'namespace = "([\w.]+)"', script)
+    package = namespace[1] if namespace else ""
+    faults = [
+        *_gradle_faults(demo, catalogue),
+        *_sdk_faults(versions, script),
+        *_manifest_faults(app, package),
+        *_source_faults(app),
+    ]
+    if not package:
+        faults.append("app/build.gradle.kts: no namespace")
+    return Project(
+        package,
+        int(versions.get("minSdk", 0)),
+        int(versions.get("targetSdk", 0)),
+        versions.get("litert", ""),
+        tuple(faults),
+    )
+
+
+def _gradle_faults(demo: Path, catalogue: dict[str, Any]) -> list[str]:
+    faults = []
+    settings = (demo / "settings.gradle.kts").read_text("utf-8")
+    modules = re.findall(r'":(\w+)"', settings)
+    scripts = [demo / "build.gradle.kts", *(demo / name / "build.gradle.kts" for name in modules)]
+    known = {f"versions.{name}": 0 for name in catalogue["versions"]}
+    known |= {name.replace("-", "."): 0 for name in catalogue["libraries"]}
+    known |= {f"plugins.{name.replace('-', '.')}": 0 for name in catalogue["plugins"]}
+    for script in scripts:
+        if not script.is_file():
+            faults.append(
+                f"settings.gradle.kts: includes {script.parent.name}, which has no script"
+            )
+            continue
+        for name in re.findall(r"\blibs\.([\w.]+)", script.read_text("utf-8")):
+            alias = name.split(".get")[0]
+            if alias not in known:
+                faults.append(
+                    f"{script.name} of {script.parent.name}: libs.{alias} is not in the catalogue"
+                )
+            else:
+                known[alias] += 1
+    for entry in (*catalogue["libraries"].values(), *catalogue["plugins"].values()):
+        if entry["version"]["ref"] not in catalogue["versions"]:
+            faults.append(f"libs.versions.toml: the version {entry['version']['ref']} is missing")
+        known[f"versions.{entry['version']['ref']}"] = 1
+    faults += [
+        f"libs.versions.toml: {name} is used nowhere" for name, uses in known.items() if not uses
+    ]
+    wrapper = (demo / "gradle" / "wrapper" / "gradle-wrapper.properties").read_text("utf-8")
+    found = re.search(r"gradle-([\d.]+)-bin", wrapper)
+    gradle = tuple(map(int, found[1].split("."))) if found else ()
+    plugin = ".".join(catalogue["versions"]["agp"].split(".")[:2])
+    if plugin not in _GRADLE:
+        faults.append(f"Android Gradle plugin {plugin}: which Gradle it needs is not known here")
+    elif gradle < _GRADLE[plugin]:
+        needed = ".".join(map(str, _GRADLE[plugin]))
+        faults.append(f"Gradle {found[1] if found else '?'}: plugin {plugin} needs {needed}")
+    return faults
+
+
+def _sdk_faults(versions: dict[str, str], script: str) -> list[str]:
+    least, target, compiled = (int(versions[f"{name}Sdk"]) for name in ("min", "target", "compile"))
+    faults = []
+    if least != _MIN_SDK:
+        faults.append(f"minSdk is {least}, expected {_MIN_SDK}")
+    if not least <= target <= compiled or target < 36:
+        faults.append(f"targetSdk {target} and compileSdk {compiled} do not fit; 36 at least")
+    if "useLegacyPackaging = false" not in script:
+        faults.append("native libraries have to stay uncompressed for 16 KB pages")
+    if 'noCompress += "tflite"' not in script:
+        faults.append("the model has to stay uncompressed")
+    return faults
+
+
+def _manifest_faults(app: Path, package: str) -> list[str]:
+    root = ElementTree.parse(app / "AndroidManifest.xml").getroot()
+    asked = {item.get(f"{_ANDROID}name", "") for item in root.iter("uses-permission")}
+    faults = (
+        [] if asked == _PERMISSIONS else [f"permissions are {sorted(asked)}, expected the camera"]
+    )
+    folder = app / "kotlin" / Path(*package.split("."))
+    exported = set()
+    for kind in ("activity", "service", "receiver", "provider", "activity-alias"):
+        for item in root.iter(kind):
+            name = item.get(f"{_ANDROID}name", "")
+            says = item.get(f"{_ANDROID}exported")
+            if says not in ("true", "false"):
+                faults.append(f"{name}: does not say whether it is exported")
+            if says == "true":
+                exported.add(name)
+            if not (folder / f"{name.lstrip('.')}.kt").is_file():
+                faults.append(f"{name}: there is no such class in {package}")
+    if exported != _EXPORTED:
+        faults.append(f"exported are {sorted(exported)}, expected {sorted(_EXPORTED)}")
+    application = root.find("application")
+    if application is None or application.get(f"{_ANDROID}allowBackup") != "false":
+        faults.append("allowBackup has to be false")
+    return faults
+
+
+def _source_faults(app: Path) -> list[str]:
+    faults = []
+    for file in sorted(app.rglob("*.kt")):
+        text = file.read_text("utf-8")
+        faults += [
+            f"{file.name}: {match[0]!r}, but the app {promise}"
+            for pattern, promise in _FORBIDDEN.items()
+            if (match := re.search(pattern, text))
+        ]
+    return faults

@@ -1,0 +1,224 @@
+"""Pictures of the demo's screens, from its own layout files and a real answer of the shipped model.
+
+They are drawn by a small program that knows the rules these layouts use, not by Android: fonts,
+shadows and ripples are others on a phone. The lesion is drawn by code, and what is shown for it is
+what the shipped .tflite answers; times and benchmark figures are placeholders in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from android_demo.check.drawing import SCALE, Box, Painter, Screen
+from android_demo.check.model import shipped
+from android_demo.check.widgets import Resources, Widget
+from distill.synthetic.lesion import draw_lesion
+from distill.synthetic.photograph import skin_tone, take_photograph
+from runtimes.contract import Contract
+from runtimes.errors import InputError
+from runtimes.prediction import Prediction, Session
+from runtimes.preprocess import preprocess
+from runtimes.session import open_model
+
+WIDTH, HEIGHT = 360, 740  # dp of a usual phone
+_RING = 0.8  # GuideView.SHARE
+_STRENGTH = 0.6  # the slider's position in the layout
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A picture and what the shipped model answers to it."""
+
+    picture: Image.Image
+    contract: Contract
+    answer: Prediction
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the score is above the contract's threshold."""
+        return bool(self.answer.unknown[0] > self.contract.calibration.unknown_threshold)
+
+
+def screens() -> Iterator[tuple[str, Image.Image]]:
+    """Yields the name and picture of every screen."""
+    known, strange = _drawn(unknown=False), _drawn(unknown=True)
+    yield "about", _about(known.contract, night=False)
+    large = _about(known.contract, night=False, text_scale=1.6)
+    yield "about-large-text", large.crop((0, 0, large.width, HEIGHT * SCALE))
+    yield "camera", _camera(known.picture)
+    yield "result", _result(known, night=False)
+    yield "result-dark", _result(known, night=True)
+    yield "result-unknown", _result(strange, night=False)
+    yield "benchmark", _benchmark()
+
+
+def _drawn(unknown: bool, size: int = 320) -> Answered:
+    """A lesion drawn by code that the shipped model knows, or does not."""
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        lesion = draw_lesion("MEL" if not unknown else "SCC", random, size + size // 4)
+        picture, _ = take_photograph(lesion, skin_tone(random), random, size)
+        if (found := _answered(picture)).unknown == unknown:
+            return found
+    raise InputError(f"{shipped()}: no drawn lesion is {'un' if unknown else ''}known to it.")
+
+
+@cache
+def _session() -> Session:
+    return open_model(shipped(), 1)
+
+
+def _answered(picture: Image.Image) -> Answered:
+    session = _session()
+    assert session.contract is not None
+    pixels = preprocess(picture, session.contract.preprocessing)
+    return Answered(picture, session.contract, session.predict(pixels[None]))
+
+
+def _screen(
+    resources: Resources,
+    text_scale: float = 1.0,
+    painters: dict[str, Painter] | None = None,
+    heights: dict[str, float] | None = None,
+) -> Screen:
+    return Screen(resources, WIDTH, text_scale, painters or {}, heights or {})
+
+
+def _about(contract: Contract, night: bool, text_scale: float = 1.0) -> Image.Image:
+    resources = Resources(night)
+    root = resources.layout("about")
+    labels = ", ".join(label.name for label in contract.labels)
+    training = contract.training
+    root.find("card").values["text"] = "\n\n".join(
+        (
+            f"{contract.name} ({shipped().name}, {shipped().stat().st_size / 1e6:.3g} MB)",
+            f"Knows: {labels}",
+            f"{training.student}, trained by {training.method} from {training.teacher} on "
+            f"{training.images} images ({training.data}), split by {training.split_protocol}",
+            contract.intended_use,
+        )
+    )
+    root.find("licence").values["text"] = contract.license
+    return _screen(resources, text_scale).draw(root, HEIGHT, "@color/background")
+
+
+def _camera(picture: Image.Image) -> Image.Image:
+    resources = Resources(night=False)
+    root = resources.layout("camera")
+    root.find("hint").values["text"] = resources.string("hint_good")
+    image = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE))
+    wide, high = image.width, image.width * 4 // 3
+    top = (image.height - high) // 2
+    seen = picture.resize((high, high), Image.Resampling.BICUBIC)
+    image.paste(seen.crop(((high - wide) // 2, 0, (high + wide) // 2, high)), (0, top))
+    veil = Image.new("RGBA", image.size)
+    draw = ImageDraw.Draw(veil)
+    radius = wide * _RING / 2
+    ring = (
+        wide / 2 - radius,
+        image.height / 2 - radius,
+        wide / 2 + radius,
+        image.height / 2 + radius,
+    )
+    draw.rectangle((0, top, wide, top + high), fill=(0, 0, 0, 130))
+    draw.ellipse(ring, fill=(0, 0, 0, 0), outline=(120, 220, 140, 255), width=4 * SCALE)
+    image.paste(veil, mask=veil)
+    over = _screen(resources).draw(root.find("screen"), HEIGHT, "@color/camera_background")
+    # the texts lie over the camera's picture at the top and the bottom
+    foot = image.height - 126 * SCALE
+    image.paste(over.crop((0, 0, wide, 62 * SCALE)), (0, 0))
+    image.paste(over.crop((0, foot, wide, image.height)), (0, foot))
+    return image
+
+
+def _result(shown: Answered, night: bool) -> Image.Image:
+    resources = Resources(night)
+    root = resources.layout("result")
+    probabilities = shown.answer.probabilities[0]
+    order = np.argsort(-probabilities)
+    best = shown.contract.labels[int(order[0])].name
+    if shown.unknown:
+        root.find("headline").values["text"] = resources.string("unknown")
+        root.find("explanation").values |= {
+            "text": resources.string("unknown_text"),
+            "visibility": "visible",
+        }
+        for name in ("looked_here", "strength"):
+            root.find(name).values["visibility"] = "gone"
+        picture = shown.picture
+    else:
+        percent = _percent(probabilities[order[0]])
+        root.find("headline").values["text"] = resources.string("most_likely", best, percent)
+        root.find("looked_here").values["text"] = resources.string("looked_here", best)
+        rows = root.find("probabilities")
+        rows.children = [
+            _row(
+                resources.layout("probability"),
+                shown.contract.labels[int(i)].name,
+                probabilities[i],
+            )
+            for i in order
+        ]
+        picture = _overlaid(shown, int(order[0]))
+    root.find("times").values["text"] = "\n".join(
+        (
+            resources.string("times", "…", "…"),
+            resources.string("ran_on", "LiteRT xnnpack, threads: 4"),
+        )
+    )
+    height = (WIDTH - 40) * shown.picture.height / shown.picture.width
+    paint = _painted(picture)
+    screen = _screen(resources, painters={"lesion": paint}, heights={"lesion": height})
+    return screen.draw(root, HEIGHT, "@color/background")
+
+
+def _row(row: Widget, name: str, probability: float) -> Widget:
+    row = deepcopy(row)
+    row.find("name").values["text"] = name
+    row.find("percent").values["text"] = _percent(probability)
+    row.find("bar").values["progress"] = str(round(float(probability) * 1000))
+    return row
+
+
+def _overlaid(shown: Answered, index: int) -> Image.Image:
+    """As HeatMap and LesionView draw it."""
+    cam = shown.answer.cam[0, :, :, index]
+    size = shown.picture.size
+    share = np.clip(cam / max(float(cam.max()), 1e-9), 0, 1).astype(np.float32)
+    grown = np.asarray(Image.fromarray(share).resize(size, Image.Resampling.BILINEAR))[..., None]
+    color = np.concatenate(
+        [np.full_like(grown, 0xE6), 200 - grown * 160, np.full_like(grown, 0x1E)], axis=-1
+    )
+    cover = grown * 0.8 * _STRENGTH
+    mixed = np.asarray(shown.picture, np.float32) * (1 - cover) + color * cover
+    return Image.fromarray(np.rint(mixed).astype(np.uint8))
+
+
+def _painted(picture: Image.Image) -> Painter:
+    def paint(screen: Image.Image, box: Box) -> None:
+        fitted = picture.resize((box.width, box.height), Image.Resampling.BICUBIC)
+        screen.paste(fitted, (box.left, box.top))
+
+    return paint
+
+
+def _benchmark() -> Image.Image:
+    resources = Resources(night=False)
+    root = resources.layout("benchmark")
+    path = "/storage/emulated/0/Android/data/dermport.demo/files/benchmark.json"
+    root.find("status").values["text"] = resources.string("benchmark_written", path)
+    row = resources.string("benchmark_row", "xnnpack", 4, "xnnpack", *["…"] * 4, 0, 0)
+    fallback = resources.string("benchmark_row", "xnnpack", 4, "gpu", *["…"] * 4, 0, 1)
+    note = "the GPU refused the model (…); the CPU ran it"
+    root.find("rows").values["text"] = f"{row}\n\n{fallback}\n{note}"
+    return _screen(resources).draw(root, HEIGHT, "@color/background")
+
+
+def _percent(share: float) -> str:
+    return f"{float(share) * 100:.1f} %"

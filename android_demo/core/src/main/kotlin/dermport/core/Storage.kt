@@ -1,0 +1,44 @@
+package dermport.core
+
+import java.io.File
+import java.io.IOException
+import java.io.InputStream
+import java.io.OutputStream
+
+/** Files that are written whole or not at all. */
+object Storage {
+    /**
+     * Writes [target] by way of a file beside it; what stood there stays where that fails.
+     *
+     * @param full what to tell the person where there is no room.
+     * @throws Problem it cannot be written; whatever else [write] throws goes on.
+     */
+    fun replace(target: File, full: String, write: (File) -> Unit) {
+        val half = File(target.path + ".half")
+        try {
+            write(half)
+            if (!half.renameTo(target)) throw Problem(full)
+        } catch (error: IOException) {
+            throw Problem(full, error)
+        } finally {
+            half.delete()
+        }
+    }
+
+    /**
+     * Copies a stream of at most [most] bytes.
+     *
+     * @throws Problem there are more; [tooLarge] is its text.
+     */
+    fun copy(from: InputStream, to: OutputStream, most: Long, tooLarge: String) {
+        val part = ByteArray(1 shl 16)
+        var left = most
+        while (true) {
+            val count = from.read(part)
+            if (count < 0) return
+            left -= count
+            if (left < 0) throw Problem(tooLarge)
+            to.write(part, 0, count)
+        }
+    }
+}

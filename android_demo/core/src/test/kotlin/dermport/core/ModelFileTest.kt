@@ -1,0 +1,89 @@
+package dermport.core
+
+import java.nio.ByteBuffer
+import java.util.Random
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
+import org.junit.Assume.assumeNotNull
+import org.junit.Test
+
+/** The released student in the app's assets, whole and damaged; skipped where another model lies there. */
+class ModelFileTest {
+    private val stream = javaClass.getResourceAsStream("/mobilenet_v2-ssd_kd-int8.tflite")
+    private val whole: ByteArray
+
+    init {
+        assumeNotNull("another model lies in the app", stream)
+        whole = stream!!.use { it.readBytes() }
+    }
+
+    @Test
+    fun `the shipped model tells everything that the app needs`() {
+        val file = read(whole)
+        assertEquals(Tensor("image", listOf(1, 224, 224, 3), ElementType.UINT8, file.input.quantization), file.input)
+        assertEquals(setOf("probabilities", "cam", "unknown"), file.outputs.map { it.name }.toSet())
+        assertEquals(listOf(1, 8), file.outputs[file.position("probabilities")].shape)
+        assertEquals(7 to 7, file.mapSize)
+        assertEquals("Squamous cell carcinoma", file.contract.labels.last().name)
+        assertEquals("a step of the input is a step of the pixels", 1f, file.input.quantization!!.scale)
+    }
+
+    @Test
+    fun `maps of another model are refused`() {
+        Answer.checkMaps(read(whole), FloatArray(7 * 7 * 8))
+        assertThrows(Problem::class.java) { Answer.checkMaps(read(whole), FloatArray(7 * 7 * 5)) }
+    }
+
+    @Test
+    fun `a truncated file is told to be so, wherever it ends`() {
+        for (length in listOf(0, 3, 7, 8, 9, 64, 1000, whole.size / 3, whole.size / 2)) {
+            val problem = assertThrows("$length", Problem::class.java) { read(whole.copyOf(length).copyOf(length)) }
+            assertTrue(problem.message, problem.message.startsWith("file: ") && ". " in problem.message)
+        }
+    }
+
+    @Test
+    fun `a file without a contract, with a newer one, or of another network says what to do`() {
+        assertTrue("python -m export run" in refused("DERMPORT_CONTRACT", "SOMETHING_ELSE_17"))
+        assertTrue("newer app" in refused("\"version\": \"1.1\"", "\"version\": \"2.1\""))
+        assertTrue("another network" in refused("\"size\": 224", "\"size\": 192"))
+        assertTrue("another network" in refused("\"dtype\": \"uint8\"", "\"dtype\":\"float32\"", same = false))
+        val text = "this is a text and no model at all, whatever it is called"
+        assertTrue("not a TensorFlow Lite model" in assertThrows(Problem::class.java) { read(text.toByteArray()) }.message)
+    }
+
+    @Test
+    fun `no changed byte in its tables makes it crash`() {
+        val random = Random(0)
+        repeat(3000) {
+            val changed = whole.clone()
+            // tables stand at both ends of the file
+            val at = if (it % 2 == 0) random.nextInt(40_000) else changed.size - 1 - random.nextInt(40_000)
+            changed[at] = random.nextInt(256).toByte()
+            orProblem { read(changed) }
+        }
+    }
+
+    private fun read(content: ByteArray) = ModelFile.read(ByteBuffer.wrap(content), "file")
+
+    private fun refused(old: String, new: String, same: Boolean = true): String {
+        val filled = if (same) new else new.padEnd(old.length)
+        val from = old.toByteArray(Charsets.ISO_8859_1)
+        val to = filled.toByteArray(Charsets.ISO_8859_1)
+        val text = String(whole, Charsets.ISO_8859_1)
+        val at = text.indexOf(old)
+        assertTrue("'$old' stands in the file", at >= 0)
+        val changed = whole.clone()
+        if (from.size == to.size) {
+            to.copyInto(changed, at)
+        } else {
+            // JSON does not mind fewer spaces: take the difference from the indentation behind it
+            val extra = to.size - from.size
+            val spaces = text.indexOf(" ".repeat(extra), at + old.length)
+            changed.copyInto(changed, at + to.size, at + from.size, spaces)
+            to.copyInto(changed, at)
+        }
+        return assertThrows(Problem::class.java) { read(changed) }.message
+    }
+}

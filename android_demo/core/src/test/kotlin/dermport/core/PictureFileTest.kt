@@ -1,0 +1,98 @@
+package dermport.core
+
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
+import org.junit.Test
+
+class PictureFileTest {
+    @Test
+    fun `size and turn are read from every kind of file`() {
+        for (turn in 1..8) {
+            for (kind in listOf("jpeg", "webp")) {
+                val file = PictureFile.read(Golden.bytes("turned_$turn.$kind"))
+                assertEquals("$turn $kind", listOf(60, 44, turn), listOf(file.width, file.height, file.orientation.exif))
+            }
+        }
+        // Pillow writes the high byte first, most cameras the low one
+        assertEquals(Orientation.TURNED_270, PictureFile.read(Golden.bytes("little_8.jpeg")).orientation)
+        for (name in listOf("lossless.webp", "clear.webp", "plain.bmp", "progressive.jpeg")) {
+            val file = PictureFile.read(Golden.bytes(name))
+            assertEquals(name, listOf(60, 44, 1), listOf(file.width, file.height, file.orientation.exif))
+        }
+    }
+
+    @Test
+    fun `grey and CMYK pictures are told apart`() {
+        assertEquals(1, PictureFile.read(Golden.bytes("grey.jpeg")).channels)
+        assertEquals(4, PictureFile.read(Golden.bytes("cmyk.jpeg")).channels)
+        assertEquals(3, PictureFile.read(Golden.bytes("turned_1.jpeg")).channels)
+    }
+
+    @Test
+    fun `a JPEG named HEIC is a JPEG`() {
+        val file = PictureFile.read(Golden.bytes("really_jpeg.heic"))
+        assertEquals(PictureFile.Kind.JPEG, file.kind)
+        assertEquals(Orientation.TURNED_90, file.orientation)
+    }
+
+    @Test
+    fun `what is no whole picture is refused with words that help`() {
+        val words = mapOf(
+            "bad_empty.jpeg" to "empty",
+            "bad_half.jpeg" to "incomplete",
+            "bad_no_end.jpeg" to "incomplete",
+            "bad_half.png" to "incomplete",
+            "bad_half.webp" to "incomplete",
+            "bad_half.bmp" to "incomplete",
+            "bad_two_bytes.jpeg" to "incomplete",
+            "bad_huge.png" to "megapixels",
+            "bad_text.jpeg" to "not a picture",
+            "bad_real.heic" to "HEIC",
+        )
+        for ((name, word) in words) {
+            val problem = assertThrows(name, Problem::class.java) { PictureFile.read(Golden.bytes(name)) }
+            assertTrue("$name: ${problem.message}", word in problem.message)
+            assertTrue("$name: ${problem.message}", problem.message.trimEnd('.').contains(". "))
+        }
+    }
+
+    @Test
+    fun `no cut or changed byte makes it crash`() {
+        for (name in listOf("turned_6.jpeg", "turned_6.webp", "exif_6.png", "plain.bmp")) {
+            val whole = Golden.bytes(name)
+            for (length in whole.indices step maxOf(1, whole.size / 300)) orProblem { PictureFile.read(whole.copyOf(length)) }
+            for (at in 0 until minOf(whole.size, 400)) {
+                for (value in listOf(0, 0x7F, 0xFF)) {
+                    val changed = whole.clone().also { it[at] = value.toByte() }
+                    orProblem { PictureFile.read(changed) }
+                }
+            }
+        }
+    }
+
+    @Test
+    fun `photos above 32 megapixels are decoded smaller, never below 2048`() {
+        val png = Golden.bytes("exif_6.png")
+        fun sized(width: Int, height: Int): PictureFile {
+            val copy = png.clone()
+            for (i in 0..3) {
+                copy[16 + i] = (width shr (24 - 8 * i)).toByte()
+                copy[20 + i] = (height shr (24 - 8 * i)).toByte()
+            }
+            return PictureFile.read(copy)
+        }
+        assertEquals(1, sized(6500, 4900).sampleSize)
+        assertEquals(2, sized(8000, 6000).sampleSize)
+        assertEquals(4, sized(16000, 12000).sampleSize)
+        assertEquals(1, sized(60000, 600).sampleSize)
+    }
+}
+
+internal fun orProblem(work: () -> Unit) {
+    try {
+        work()
+    } catch (_: Problem) {
+        // a message is what it should be
+    }
+}

@@ -1,0 +1,87 @@
+"""The screens as their layout files have them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from android_demo.check.drawing import SCALE, Screen
+from android_demo.check.screens import HEIGHT, WIDTH, screens
+from android_demo.check.widgets import Resources, Widget
+
+LAYOUTS = ("about", "camera", "result", "probability", "benchmark")
+
+
+def _all(widget: Widget) -> list[Widget]:
+    return [widget, *(inner for child in widget.children for inner in _all(child))]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, Image.Image]:
+    return dict(screens())
+
+
+def test_every_screen_is_drawn_and_dark_is_dark(drawn: dict[str, Image.Image]) -> None:
+    for name, picture in drawn.items():
+        assert picture.width == WIDTH * SCALE, name
+        assert picture.height >= HEIGHT * SCALE, name
+    light, dark = (np.asarray(drawn[name])[0, 0].mean() for name in ("result", "result-dark"))
+    assert light > 200
+    assert dark < 40
+
+
+def test_the_first_screen_says_what_it_is_not_before_anything_can_be_tapped() -> None:
+    widgets = _all(Resources(night=False).layout("about"))
+    texts = [widget.values.get("text", "") for widget in widgets]
+    said = texts.index("Research only, not a diagnosis")
+    assert said < next(i for i, widget in enumerate(widgets) if widget.kind == "Button")
+    assert any(
+        widget.values.get("text") == "Research only, not a diagnosis"
+        for widget in _all(Resources(night=False).layout("result"))
+    )
+
+
+def test_text_grows_with_the_phones_setting_and_nothing_has_a_fixed_height() -> None:
+    for name in LAYOUTS:
+        for widget in _all(Resources(night=False).layout(name)):
+            if widget.kind not in ("TextView", "Button"):
+                continue
+            assert widget.values["textSize"].endswith("sp"), widget.id
+            assert widget.values["layout_height"] == "wrap_content", widget.id
+
+
+def test_screen_readers_have_words_for_what_is_no_text() -> None:
+    described = {"GuideView", "SeekBar"}
+    for name in LAYOUTS:
+        for widget in _all(Resources(night=False).layout(name)):
+            if widget.kind in described:
+                assert widget.values["contentDescription"].startswith("@string/"), widget.kind
+            if widget.kind == "Button":
+                assert widget.number("minHeight") >= 48
+                assert widget.values["text"]
+
+
+@pytest.mark.parametrize("night", [False, True])
+def test_colours_are_told_apart_by_weak_eyes(night: bool) -> None:
+    resources = Resources(night)
+    pairs = [("ink", "background"), ("faint", "background"), ("warning", "warning_background")]
+    pairs += [("on_accent", "accent"), ("accent", "quiet"), ("warning", "background")]
+    for front, back in pairs:
+        bright = sorted(_luminance(resources.color(f"@color/{name}")) for name in (front, back))
+        # WCAG 2: 4.5 to 1
+        assert (bright[1] + 0.05) / (bright[0] + 0.05) >= 4.5, (front, back)
+
+
+def _luminance(color: str) -> float:
+    parts = np.array([int(color[i : i + 2], 16) / 255 for i in (3, 5, 7)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_a_word_longer_than_the_line_is_broken() -> None:
+    text = Widget(
+        "TextView", {"text": "x" * 200, "textSize": "16sp", "layout_height": "wrap_content"}
+    )
+    screen = Screen(Resources(night=False), 100, 1.0, {}, {})
+    assert screen.draw(text, 10, "@color/background").height > 10 * 16 * SCALE
