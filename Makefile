@@ -17,6 +17,8 @@ PHONE ?=
 REPORT ?=
 RUNNER ?=
 NETWORK ?=
+LEAVE_OUT ?=
+MASKS ?=
 JSON ?=
 
 # `make DATA=~/x` reaches the commands as it is typed: not every shell expands a ~ in it.
@@ -56,7 +58,7 @@ DEV := $(VENV)/.dev
 # old numpy, and Python 3.11.
 TENSORFLOW := $(VENV)-tensorflow
 
-.PHONY: help setup sample distill finetune export benchmark phone web report opinions arm-parity app-model app-test app-speed tables test test-all lint doctor bench-training clean
+.PHONY: help setup sample distill finetune export benchmark phone web report trust leave-out opinions arm-parity app-model app-test app-speed tables test test-all lint doctor bench-training clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -96,11 +98,25 @@ report: $(EXPORT) ## put all figures of the exported files on one page (RUN, OUT
 	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \
 	then run=$(call quoted,$(RUN)) out=$(call quoted,$(OUT)); else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; fi; \
 	figures="figures/$${out##*/}"; set -- "$$out"; \
-	for kind in parity latency flops quantization phone opinions arm; do if test -f "$$figures/$$kind.json"; then set -- "$$@" "--$$kind" "$$figures/$$kind.json"; fi; done; \
+	for kind in parity latency flops quantization phone opinions arm trust; do if test -f "$$figures/$$kind.json"; then set -- "$$@" "--$$kind" "$$figures/$$kind.json"; fi; done; \
 	if test -f "$$figures/web.json"; then set -- "$$@" --phone "$$figures/web.json"; fi; \
 	if test -f "$$run/metrics.json"; then set -- "$$@" --metrics "$$run/metrics.json"; fi; \
 	$(BIN)/python -m benchmarks report "$$@" $(if $(PHONE),--phone $(foreach file,$(PHONE),$(call quoted,$(call home,$(file))))) \
 	  $(if $(COMPARE),--compare $(call quoted,$(call home,$(COMPARE)))) $(if $(REPORT),--out $(call quoted,$(call home,$(REPORT))))
+
+# Of the student alone where nothing is exported yet; what was answered before is not asked again.
+trust: $(EXPORT) ## measure calibration, unknown, where it looked and groups (RUN, OUT, DATA, MASKS, LEAVE_OUT, ARGS)
+	@if test -f $(call quoted,$(RUN)/student.safetensors) || test -n '$(NAMED)'; \
+	then run=$(call quoted,$(RUN)) out=$(call quoted,$(OUT)); else run='$(RELEASED)' out='artifacts/$(notdir $(RELEASED))'; fi; \
+	set -- "$$run"; if test -f "$$out/manifest.json"; then set -- "$$@" --artifacts "$$out"; fi; \
+	$(BIN)/python -m benchmarks trust "$$@" $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(MASKS),--masks $(call quoted,$(call home,$(MASKS)))) \
+	  $(if $(LEAVE_OUT),--leave-out $(call quoted,$(call home,$(LEAVE_OUT)))) --out results/trust $(ARGS) && \
+	mkdir -p "figures/$${out##*/}" && cp results/trust/trust.json "figures/$${out##*/}/trust.json"
+
+leave-out: $(EXPORT) ## train students that never saw one class, for make trust LEAVE_OUT=runs/leave_out (RUN, DATA, WEIGHTS, TIME)
+	@if test -f $(call quoted,$(RUN)/student.safetensors) || test -n '$(NAMED)'; then run=$(call quoted,$(RUN)); else run='$(RELEASED)'; fi; \
+	$(BIN)/python -m benchmarks leave-out "$$run" --out runs/leave_out $(if $(DATA),--data $(call quoted,$(DATA))) \
+	  $(if $(WEIGHTS),--weights-dir $(call quoted,$(WEIGHTS))) $(if $(TIME),--time-budget $(call quoted,$(TIME))) $(ARGS)
 
 arm-parity: $(EXPORT) ## compare the files on emulated ARM processors with x86 (RUN, OUT)
 	@if test -f $(call quoted,$(OUT)/manifest.json) || test -n '$(NAMED)'; \

@@ -33,6 +33,12 @@ _VERBS = (
     Verb(
         "flops", "operations, parameters and memory beside the paper's", "benchmarks.commands.flops"
     ),
+    Verb("trust", "calibration, unknown, where it looked, groups", "benchmarks.commands.trust"),
+    Verb(
+        "leave-out",
+        "students that never saw one class, to judge `unknown` by",
+        "benchmarks.commands.leave_out",
+    ),
     Verb("report", "one page about an export and all its figures", "benchmarks.commands.report"),
     Verb("budget", "how long a student trains here under a budget", "benchmarks.commands.budget"),
 )

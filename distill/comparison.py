@@ -16,8 +16,10 @@ from distill.kept_logits import kept_logits
 from distill.metrics import Estimate, Metrics, evaluate, paired_difference
 from distill.models import Classifier
 from distill.splits import read_split
+from distill.unknown import UNKNOWN_FILE, load_unknown
 from runtimes.contract import Contract
 from runtimes.errors import InputError
+from runtimes.hashes import sha256_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ def read_student(run: Path) -> tuple[Classifier, Contract]:
     """Reads the student and the contract of a finished run or a released model.
 
     Raises:
-        InputError: the folder holds no finished run.
+        InputError: the folder holds no finished run, or another student's unknown score.
     """
     model = load_classifier(run / STUDENT_FILE)
     path = run / "contract.json"
@@ -47,6 +49,9 @@ def read_student(run: Path) -> tuple[Classifier, Contract]:
             f"{run / STUDENT_FILE} is a {model.architecture}, but {path} speaks of a "
             f"{contract.training.student}: they belong to different runs. Restore the file."
         )
+    if contract.decision is not None and contract.decision.unknown_score == "features":
+        student = sha256_of(run / STUDENT_FILE)
+        model.unknown = load_unknown(run / UNKNOWN_FILE, student, model.width)
     return model, contract
 
 

@@ -159,12 +159,13 @@ def is_released(run: Path) -> bool:
         return False
 
 
-def open_dataset(run: Path, data: Path | None = None) -> Dataset:
+def open_dataset(run: Path, data: Path | None = None, cache_folder: Path | None = None) -> Dataset:
     """Opens the data set that a run was trained on.
 
     Args:
         run: a run folder with data.json and split.json.
         data: where the data set lies now, by default where the run found it.
+        cache_folder: where decoded images go, by default where the run put them.
 
     Raises:
         InputError: the run has no data.json, the data set is another one than the run's, or a
@@ -177,7 +178,7 @@ def open_dataset(run: Path, data: Path | None = None) -> Dataset:
         images, size = about["images"], int(about["cache_size"])
         known, skipped = about["index_sha256"], about["skipped"]
         unmatched = bool(about.get("skip_unmatched", False))
-        folder = Path(about["cache_folder"] or CACHE_FOLDER)
+        folder = cache_folder or Path(about["cache_folder"] or CACHE_FOLDER)
         per_class = about.get("images_per_class")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

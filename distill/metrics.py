@@ -105,7 +105,7 @@ def evaluate(
     per_class = {
         code: ClassMetrics(
             images=int((target == k).sum()),
-            **{name: _estimate(whole[name][k], drawn[name][:, k]) for name in PER_CLASS},
+            **{name: estimate(whole[name][k], drawn[name][:, k]) for name in PER_CLASS},
         )
         for k, code in enumerate(classes)
     }
@@ -116,7 +116,7 @@ def evaluate(
         seed=seed,
         per_class=per_class,
         confusion=found.confusion,
-        **{name: _estimate(whole[name], drawn[name]) for name in SCALARS},
+        **{name: estimate(whole[name], drawn[name]) for name in SCALARS},
     )
 
 
@@ -150,11 +150,11 @@ def resample(
     Two classifiers on the same images with the same seed see the same resamples, in order.
     """
     probabilities, target = _checked(probabilities, target, groups, classes, replicates)
-    members = _members(groups)
+    members = lesion_numbers(groups)
     measured = weighted_scores(probabilities, target, np.ones((1, len(target))))
     drawn = _join(
         weighted_scores(probabilities, target, weights)
-        for weights in _resamples(members, replicates, seed)
+        for weights in resampled_weights(members, replicates, seed)
     )
     return Resampled(
         whole={name: getattr(measured, name)[0] for name in SCALARS + PER_CLASS},
@@ -167,7 +167,7 @@ def resample(
 def mean_estimates(runs: Sequence[Resampled]) -> dict[str, Estimate]:
     """Returns the scalar metrics, averaged over runs; the interval is over lesions alone."""
     return {
-        name: _estimate(
+        name: estimate(
             np.mean([run.whole[name] for run in runs]),
             np.mean([run.drawn[name] for run in runs], axis=0),
         )
@@ -183,7 +183,7 @@ def mean_differences(
     Paired over lesions: all runs saw the same resamples.
     """
     return {
-        name: _estimate(
+        name: estimate(
             np.mean([run.whole[name] for run in second])
             - np.mean([run.whole[name] for run in first]),
             np.mean([run.drawn[name] for run in second], axis=0)
@@ -229,7 +229,7 @@ def paired_difference(
     values = after.whole["sensitivity"] - before.whole["sensitivity"]
     drawn = after.drawn["sensitivity"] - before.drawn["sensitivity"]
     for k, code in enumerate(classes):
-        differences[f"sensitivity {code}"] = _estimate(values[k], drawn[:, k])
+        differences[f"sensitivity {code}"] = estimate(values[k], drawn[:, k])
     return differences
 
 
@@ -268,15 +268,15 @@ def _checked(
     return probabilities, target
 
 
-def _members(groups: Sequence[Hashable]) -> np.ndarray:
-    """Number of each image's lesion, (N,), from 0."""
+def lesion_numbers(groups: Sequence[Hashable]) -> np.ndarray:
+    """Returns the number of each image's lesion, (N,), from 0; "" or None is one of its own."""
     numbers: dict[Hashable, int] = {}
     own = [(position,) if group in ("", None) else group for position, group in enumerate(groups)]
     return np.array([numbers.setdefault(group, len(numbers)) for group in own])
 
 
-def _resamples(members: np.ndarray, replicates: int, seed: int) -> Iterator[np.ndarray]:
-    """Weights (r, N) of the images in the replicates, a few replicates at a time."""
+def resampled_weights(members: np.ndarray, replicates: int, seed: int) -> Iterator[np.ndarray]:
+    """Yields weights (r, N) of the images in replicates of lesions, a few replicates at a time."""
     generator = np.random.default_rng(seed)
     lesions = int(members.max()) + 1
     at_once = max(1, _CELLS_AT_ONCE // len(members))
@@ -296,7 +296,8 @@ def _join(parts: Iterator[Scores]) -> dict[str, np.ndarray]:
     return {name: np.concatenate(values) for name, values in collected.items()}
 
 
-def _estimate(value: float | np.ndarray, drawn: np.ndarray) -> Estimate:
+def estimate(value: float | np.ndarray, drawn: np.ndarray) -> Estimate:
+    """Returns a value and the interval of its replicates (R,); NaN ones are left out."""
     defined = drawn[~np.isnan(drawn)]
     if np.isnan(value) or not len(defined):
         return Estimate(None, None, None)

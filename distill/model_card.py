@@ -10,6 +10,10 @@ from distill.subgroups import worst
 from runtimes.contract import Contract
 
 CARD_FILE = "MODEL_CARD.md"
+WEAK_WARNING = (
+    "- A picture of another kind than its training images, or another disease, still gets one of "
+    "its answers; `unknown` is a weak warning."
+)
 _WEAK_SENSITIVITY = 0.5
 _ISIC_SOURCES = {"HAM10000", "BCN_20000", "MSK"}
 _SCALARS = (
@@ -143,10 +147,7 @@ def _failures(about: Mapping[str, Any]) -> str:
             f"- Its melanoma sensitivity is lowest for {low['by']} {low['group']}: "
             f"{_interval(low['melanoma_sensitivity'])} of {low['melanomas']} melanomas."
         )
-    lines.append(
-        "- A picture of another kind than its training images, or another disease, still gets one "
-        "of its answers; `unknown` is a weak warning."
-    )
+    lines.append(WEAK_WARNING)
     if _is_isic_2019(about):
         lines.append(
             "- Skin colour is not recorded in its data, whose patients are from Austria, Spain, "

@@ -6,13 +6,16 @@ distills (last map, pooled feature, logits), and it makes class activation maps 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from distill.torchvision_compat import import_torchvision
 from runtimes.errors import InputError
+
+if TYPE_CHECKING:
+    from distill.unknown import UnknownScore
 
 PIXEL_OFFSET = 128.0
 PIXEL_SCALE = 127.5
@@ -48,7 +51,10 @@ class Classifier(nn.Module):
         num_classes: K.
         trunk: normalised pixels (n, 3, H, W) to the last map (n, C, h, w).
         classifier: pooled feature (n, C) to logits (n, K).
+        unknown: how its files score what it does not know; None for minus the largest logit.
     """
+
+    unknown: UnknownScore | None = None
 
     def __init__(
         self, architecture: str, trunk: nn.Module, width: int, num_classes: int, dropout: float

@@ -20,6 +20,7 @@ from distill.model_card import CARD_FILE, model_card
 from distill.models import Classifier, normalise
 from distill.recipes import read_recipe
 from distill.subgroups import subgroups
+from distill.unknown import UNKNOWN_FILE
 from runtimes.atomic import check_apart, check_folder, replacing_folder, write_json, write_text
 from runtimes.contract import Contract, check_model_name
 from runtimes.errors import InputError
@@ -31,7 +32,7 @@ SAMPLE_IMAGES = 400
 _SAMPLE_SEED = 0
 _FILES = (
     *(STUDENT_FILE, CONTRACT_FILE, CARD_FILE),
-    *("recipe.yaml", "split.json", "metrics.json", "data.json"),
+    *("recipe.yaml", "split.json", "metrics.json", "data.json", UNKNOWN_FILE),
 )
 
 
@@ -64,6 +65,8 @@ def release(run: Path, out: Path, dataset: Dataset, images: DeviceImages) -> dic
         shutil.copyfile(run / STUDENT_FILE, temporary / STUDENT_FILE)
         shutil.copyfile(run / "recipe.yaml", temporary / "recipe.yaml")
         shutil.copyfile(run / "split.json", temporary / "split.json")
+        if model.unknown is not None:
+            shutil.copyfile(run / UNKNOWN_FILE, temporary / UNKNOWN_FILE)
         write_text(temporary / CONTRACT_FILE, named.to_json())
         write_json(temporary / "metrics.json", about)
         describe_dataset(temporary, dataset, with_places=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,34 +22,39 @@ def subgroups(probabilities: np.ndarray, dataset: Dataset) -> list[dict[str, Any
     Groups of fewer than 30 images are counted and not measured. Balanced accuracy is over the
     classes that the group has, so groups with other classes are not ranked by it.
     """
-    records = {record.image: record for record in dataset.index.records}
-    own = [records[image] for image in dataset.ids("test")]
     target, groups = dataset.labels("test"), dataset.groups("test")
     classes = dataset.index.classes
     melanoma = classes.index("MEL") if "MEL" in classes else None
     rows: list[dict[str, Any]] = []
+    for kind, value, chosen in members(dataset):
+        row: dict[str, Any] = {"by": kind, "group": value, "images": int(chosen.sum())}
+        if melanoma is not None:
+            row["melanomas"] = int((target[chosen] == melanoma).sum())
+        if chosen.sum() >= _SMALLEST_GROUP:
+            found = evaluate(
+                probabilities[chosen],
+                target[chosen],
+                [group for group, taken in zip(groups, chosen, strict=True) if taken],
+                classes,
+                replicates=_REPLICATES,
+            )
+            row["classes"] = sum(each.images > 0 for each in found.per_class.values())
+            row["accuracy"] = dict(vars(found.accuracy))
+            row["balanced_accuracy"] = dict(vars(found.balanced_accuracy))
+            if melanoma is not None:
+                row["melanoma_sensitivity"] = dict(vars(found.per_class["MEL"].sensitivity))
+        rows.append(row)
+    return rows
+
+
+def members(dataset: Dataset) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yields kind, value and images, bool (N,), of each group of the test side."""
+    records = {record.image: record for record in dataset.index.records}
+    own = [records[image] for image in dataset.ids("test")]
     for kind, value_of in _KINDS.items():
         values = [value_of(record) for record in own]
         for value in sorted(set(values)):
-            chosen = np.array([found == value for found in values])
-            row: dict[str, Any] = {"by": kind, "group": value, "images": int(chosen.sum())}
-            if melanoma is not None:
-                row["melanomas"] = int((target[chosen] == melanoma).sum())
-            if chosen.sum() >= _SMALLEST_GROUP:
-                found = evaluate(
-                    probabilities[chosen],
-                    target[chosen],
-                    [group for group, taken in zip(groups, chosen, strict=True) if taken],
-                    classes,
-                    replicates=_REPLICATES,
-                )
-                row["classes"] = sum(each.images > 0 for each in found.per_class.values())
-                row["accuracy"] = dict(vars(found.accuracy))
-                row["balanced_accuracy"] = dict(vars(found.balanced_accuracy))
-                if melanoma is not None:
-                    row["melanoma_sensitivity"] = dict(vars(found.per_class["MEL"].sensitivity))
-            rows.append(row)
-    return rows
+            yield kind, value, np.array([found == value for found in values])
 
 
 def _age(record: Record) -> str:

@@ -32,7 +32,7 @@ _DIVIDES_SCALES = "common::distributive_quantized_binary_op_scale_normalization"
 _DESCRIPTIONS = {
     "probabilities": "softmax of the temperature-scaled logits, in the order of the labels",
     "cam": "class activation maps, channels last",
-    "unknown": "minus the largest logit; higher is less like the training data",
+    "unknown": "higher is less like the training data",
 }
 
 

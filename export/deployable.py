@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from distill.models import PIXEL_OFFSET, PIXEL_SCALE, Classifier
+from distill.unknown import UnknownScore
 from export.folding import fold_batch_norm, fold_input_scale, pad_pools_with_zeros
 
 HEAD_WEIGHT = "class_weight"  # the parameter by which a converted head is found
@@ -23,7 +24,8 @@ class Answer(NamedTuple):
     Attributes:
         probabilities: softmax(z / T), (N, K).
         cam: class activation maps, channels last, (N, h, w, K).
-        unknown: minus the largest logit, (N,); higher is less like the training data.
+        unknown: (N,), higher is less like the training data: minus the largest logit, or the
+            distance of the pooled features, see `distill.unknown`.
     """
 
     probabilities: Tensor
@@ -52,6 +54,7 @@ class Deployable(nn.Module):
         self.class_weight = nn.Parameter(head.weight.detach().clone()[:, :, None, None])
         self.class_bias = nn.Parameter(head.bias.detach().clone())
         self.temperature = temperature
+        self.unknown = None if classifier.unknown is None else UnknownHead(classifier.unknown)
         self._channels_first = False
         self.requires_grad_(False).eval()
 
@@ -88,4 +91,31 @@ class Deployable(nn.Module):
         maps = F.conv2d(last_map, self.class_weight).permute(0, 2, 3, 1)
         logits = maps.mean(dim=(1, 2)) + self.class_bias
         probabilities = torch.softmax(logits * (1.0 / self.temperature), dim=1)
-        return Answer(probabilities, maps, -logits.amax(dim=1))
+        largest = logits.amax(dim=1)
+        if self.unknown is None:
+            return Answer(probabilities, maps, -largest)
+        return Answer(probabilities, maps, self.unknown(last_map, largest))
+
+
+class UnknownHead(nn.Module):
+    """The score of `distill.unknown` on the last map, in operators that all converters know.
+
+    The centre is multiplied into the scale beforehand, and the projection divided by it, so that
+    no number on the way is large: float16 holds them.
+    """
+
+    def __init__(self, score: UnknownScore) -> None:
+        super().__init__()
+        self.scale, self.share = score.scale, score.share
+        self.centre = nn.Parameter(score.centre * score.scale)
+        self.projection = nn.Linear(score.projection.shape[1], score.rank, bias=False)
+        self.projection.weight = nn.Parameter(score.projection / score.scale)
+
+    def forward(self, last_map: Tensor, largest: Tensor) -> Tensor:
+        """Last map (N, C, h, w) and largest logits (N,) to u, (N,)."""
+        # Over a layout with channels last, or TFLite would turn the map for this mean.
+        pooled = last_map.permute(0, 2, 3, 1).mean(dim=(1, 2))
+        away = pooled * self.scale - self.centre
+        inside = self.projection(away)
+        distance = (away * away).sum(dim=1) - (inside * inside).sum(dim=1)
+        return distance - largest * self.share

@@ -125,7 +125,10 @@ def halve_trunk(model: ModelProto) -> ModelProto:
     for before, source, target, kind in casts:
         cast = helper.make_node("Cast", [source], [target], name=f"cast_{target}", to=kind)
         graph.node.insert(list(graph.node).index(before), cast)
-    head.input[0] = f"{last_map}_float"
+    halved = {node.name for node in trunk}
+    for node in graph.node:
+        if node.name not in halved and node.op_type != "Cast":
+            node.input[:] = [f"{last_map}_float" if i == last_map else i for i in node.input]
     del graph.value_info[:]  # tells of float32
     return copy
 

@@ -24,7 +24,10 @@ class Reference(nn.Module):
         features = self.classifier(normalise(image.permute(0, 3, 1, 2)))
         maps = torch.einsum("nchw,kc->nhwk", features.last_map, self.classifier.classifier.weight)
         probabilities = torch.softmax(features.logits / self.temperature, dim=1)
-        return Answer(probabilities, maps, -features.logits.amax(dim=1))
+        score = self.classifier.unknown
+        if score is None:
+            return Answer(probabilities, maps, -features.logits.amax(dim=1))
+        return Answer(probabilities, maps, score.of(features.pooled, features.logits))
 
 
 def reference_session(classifier: Classifier, contract: Contract) -> TorchSession:

@@ -12,11 +12,22 @@ from runtimes.errors import InputError
 from runtimes.strict_json import StrictObject, is_number, parse_object
 
 SCHEMA = "dermport.contract"
-CONTRACT_VERSION = "1.1"  # 1.1: input.dtype of a file may be uint8
+# 1.1: input.dtype of a file may be uint8; 1.2: decision, which older contracts do not have
+CONTRACT_VERSION = "1.2"
 INPUT_NAME = "image"
 OUTPUT_NAMES = ("probabilities", "cam", "unknown")
 CROPS = ("none", "center-square")
 INPUT_DTYPES = ("float32", "uint8")
+UNKNOWN_SCORES = {
+    "max_logit": "minus the largest logit",
+    "features": "distance of the pooled features from those of the training data, minus a share "
+    "of the largest logit",
+}
+DECISION_RULE = (
+    "if unknown is above calibration.unknown_threshold: 'unknown'; else, if the probability of the "
+    "code of the alert with the aim decision.aim is at or above its threshold: 'suspected CODE'; "
+    "else the code of the largest probability"
+)
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,68 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Alert:
+    """An operating point of a class that must not be missed.
+
+    Attributes:
+        code: of the class.
+        aim: sensitivity that the threshold has on the validation side.
+        threshold: the class is suspected where its probability is at or above it.
+        sensitivity: on the test side: value, and low and high end of its 95 % interval.
+        specificity: likewise.
+    """
+
+    code: str
+    aim: float
+    threshold: float
+    sensitivity: tuple[float, ...]
+    specificity: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        shares = {"aim": self.aim, "threshold": self.threshold}
+        for name in ("sensitivity", "specificity"):
+            values = getattr(self, name)
+            _require(len(values) == 3, f"decision.alerts.{name}", values, "value, low and high")
+            shares |= {f"{name}[{place}]": value for place, value in enumerate(values)}
+        for key, share in shares.items():
+            _require(0 <= share <= 1, f"decision.alerts.{key}", share, "a share from 0 to 1")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How probabilities and unknown score become one answer; `runtimes.decision` carries it out.
+
+    Attributes:
+        unknown_score: what the output `unknown` is, a key of UNKNOWN_SCORES.
+        aim: of the alert in force; None if there is none.
+        alerts: operating points, each with another aim.
+        evidence: name to number, or (nested) lists of numbers: what was measured of calibration
+            and unknown score on the test side.
+    """
+
+    unknown_score: str
+    aim: float | None
+    alerts: tuple[Alert, ...]
+    evidence: dict[str, float | list[Any]]
+
+    def __post_init__(self) -> None:
+        known, aims = f"one of {', '.join(UNKNOWN_SCORES)}", [each.aim for each in self.alerts]
+        fits = self.unknown_score in UNKNOWN_SCORES
+        _require(fits, "decision.unknown_score", self.unknown_score, known)
+        _require(len(set(aims)) == len(aims), "decision.alerts", aims, "every aim once")
+        fits = self.aim is None or self.aim in aims
+        _require(fits, "decision.aim", self.aim, f"null or one of {aims}, the alerts' aims")
+        for name, value in self.evidence.items():
+            expected = "a finite number or lists of them"
+            _require(_is_numeric(value), f"decision.evidence.{name}", value, expected)
+
+    @property
+    def alert(self) -> Alert | None:
+        """The operating point in force."""
+        return next((each for each in self.alerts if each.aim == self.aim), None)
+
+
+@dataclass(frozen=True)
 class Training:
     """How the network came about, and what it reached on the test split.
 
@@ -139,6 +212,7 @@ class Contract:
     """Everything that an application must know to use a model file and to judge its answer.
 
     `input_dtype` belongs to one file and not to the model, so it plays no part in comparisons.
+    `decision` is None in contracts older than 1.2 and where nobody measured what to decide by.
     """
 
     name: str
@@ -149,6 +223,7 @@ class Contract:
     license: str
     intended_use: str
     input_dtype: str = field(default="float32", compare=False)
+    decision: Decision | None = None
 
     def __post_init__(self) -> None:
         codes = list(self.codes)
@@ -162,6 +237,10 @@ class Contract:
             _require(
                 code in codes, "calibration.sensitivity", code, f"one of {', '.join(codes[:50])}"
             )
+
+        for alert in self.decision.alerts if self.decision else ():
+            possible = f"one of {', '.join(codes[:50])}"
+            _require(alert.code in codes, "decision.alerts.code", alert.code, possible)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -179,6 +258,7 @@ class Contract:
             "preprocessing": asdict(self.preprocessing),
             "outputs": self._outputs(),
             "calibration": asdict(self.calibration),
+            **({"decision": self._decision(self.decision)} if self.decision else {}),
             "training": asdict(self.training),
             "license": self.license,
             "intended_use": self.intended_use,
@@ -213,6 +293,7 @@ class Contract:
                 license=top.text("license"),
                 intended_use=top.text("intended_use"),
                 input_dtype=top.child("input").text("dtype"),
+                decision=_decision(top.child("decision"), newer) if top.has("decision") else None,
             )
         except _ValueError as error:
             raise InputError(f"{origin}: {error}") from error
@@ -234,8 +315,13 @@ class Contract:
             "range": [0, 255],
         }
 
+    @staticmethod
+    def _decision(decision: Decision) -> dict[str, Any]:
+        return {"rule": DECISION_RULE, **asdict(decision)}
+
     def _outputs(self) -> list[dict[str, Any]]:
         classes = len(self.labels)
+        score = self.decision.unknown_score if self.decision else "max_logit"
         return [
             {
                 "name": "probabilities",
@@ -255,7 +341,7 @@ class Contract:
                 "name": "unknown",
                 "shape": ["N"],
                 "dtype": "float32",
-                "meaning": "minus the largest logit; above calibration.unknown_threshold the "
+                "meaning": f"{UNKNOWN_SCORES[score]}; above calibration.unknown_threshold the "
                 "answer is 'unknown'",
             },
         ]
@@ -349,6 +435,37 @@ def _calibration(item: StrictObject, newer: bool) -> Calibration:
     )
     _close(item, newer)
     return result
+
+
+def _decision(item: StrictObject, newer: bool) -> Decision:
+    if (rule := item.text("rule")) != DECISION_RULE and not newer:
+        raise item.error("rule", rule, f"'{DECISION_RULE}'")
+    alerts = []
+    for each in item.children("alerts"):
+        alert = Alert(
+            code=each.text("code"),
+            aim=each.number("aim"),
+            threshold=each.number("threshold"),
+            sensitivity=_numbers(each, "sensitivity"),
+            specificity=_numbers(each, "specificity"),
+        )
+        alerts.append(alert)
+        _close(each, newer)
+    result = Decision(
+        unknown_score=item.text("unknown_score"),
+        aim=item.number_or_none("aim"),
+        alerts=tuple(alerts),
+        evidence=item.mapping("evidence"),
+    )
+    _close(item, newer)
+    return result
+
+
+def _numbers(item: StrictObject, key: str) -> tuple[float, ...]:
+    values = item.array(key)
+    if not all(map(is_number, values)):
+        raise item.error(key, values, "an array of numbers")
+    return tuple(float(value) for value in values)
 
 
 def _training(item: StrictObject, newer: bool) -> Training:

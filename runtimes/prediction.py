@@ -19,7 +19,7 @@ class Prediction:
     Attributes:
         probabilities: (N, K), softmax of the temperature-scaled logits.
         cam: (N, h, w, K), class activation maps.
-        unknown: (N,), minus the largest logit; higher is less like the training data.
+        unknown: (N,), higher is less like the training data; the contract says what it is.
 
     A foreign file without a contract has probabilities only: `cam` is (N, 0, 0, K) and `unknown`
     not a number.

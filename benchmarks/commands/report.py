@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--opinions", type=path, metavar="FILE", help="of `benchmarks opinions --json`")
     add("--arm", type=path, metavar="FILE", help="of `benchmarks arm --json`")
+    add("--trust", type=path, metavar="FILE", help="trust.json of `benchmarks trust`")
     add("--metrics", type=path, metavar="FILE", help="metrics.json of the run or released model")
     add("--compare", type=path, metavar="FILE", help="report.json of an older report")
     add("--out", type=path, metavar="FOLDER", help="(default reports/ and the export's name)")
@@ -79,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         metrics=args.metrics,
         opinions=args.opinions,
         arm=args.arm,
+        trust=args.trust,
     )
     report = build_report(inputs, before)
     write_report(report, out)

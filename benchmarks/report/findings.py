@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.report import accuracy, costs, devices, opinions, phones, trials
+from benchmarks.report import accuracy, costs, devices, opinions, phones, trials, trust
 from benchmarks.report.accuracy import TestSide, read_test_side
 from benchmarks.report.costs import Costs, read_costs
 from benchmarks.report.devices import Device, read_machine
@@ -17,6 +17,7 @@ from benchmarks.report.export import Export, read_export
 from benchmarks.report.opinions import Opinions, read_arm, read_opinions
 from benchmarks.report.phones import read_phones
 from benchmarks.report.trials import Trials, read_trials
+from benchmarks.report.trust import Trust, read_trust
 from runtimes.errors import InputError
 
 MOST_DEVICES = 20
@@ -35,6 +36,7 @@ class Inputs:
     metrics: Path | None = None
     opinions: Path | None = None
     arm: Path | None = None
+    trust: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Findings:
     trials: Trials | None
     opinions: Opinions | None
     arm: Opinions | None
+    trust: Trust | None
     missing: tuple[Missing, ...]
     notes: tuple[Note, ...]
     documents: tuple[Document, ...]
@@ -100,6 +103,7 @@ def read_findings(inputs: Inputs) -> Findings:
     metrics = opened(inputs.metrics, "metrics")
     quantization = opened(inputs.quantization, "quantization")
     others, arm = opened(inputs.opinions, "opinions"), opened(inputs.arm, "arm")
+    trusted = opened(inputs.trust, "trust")
     found: list[Device] = []
     for role, path in _numbered("latency", inputs.latency):
         if (document := opened(path, role)) is not None:
@@ -120,6 +124,7 @@ def read_findings(inputs: Inputs) -> Findings:
         else read_trials(quantization, export, commands["quantization"]),
         opinions=None if others is None else read_opinions(others, export, commands["opinions"]),
         arm=None if arm is None else read_arm(arm, export, commands["arm"]),
+        trust=None if trusted is None else read_trust(trusted, export, commands["trust"]),
         missing=_missing(inputs, export, commands),
         notes=(),
         documents=tuple(documents),
@@ -152,6 +157,7 @@ def _commands(artifacts: Path) -> dict[str, str]:
         "phone": phones.REMAKE,
         "opinions": opinions.REMAKE,
         "arm": opinions.REMAKE_ARM,
+        "trust": trust.REMAKE + (" --data DATA" if apart else ""),
         "flops": costs.REMAKE,
         "quantization": trials.REMAKE + (" --data DATA" if apart else ""),
         "metrics": "python -m benchmarks report {folder} --metrics {run}/metrics.json",
@@ -190,6 +196,9 @@ def _missing(inputs: Inputs, export: Export, commands: dict[str, str]) -> tuple[
     if inputs.arm is None:
         sentence = "The kernels for ARM processors were not compared with those for x86."
         add("arm", sentence, commands["arm"])
+    if inputs.trust is None:
+        sentence = "Calibration, unknown and where the network looks were not measured."
+        add("trust", sentence, commands["trust"])
     return tuple(found)
 
 
@@ -229,6 +238,8 @@ def _notes(read: Findings) -> tuple[Note, ...]:
             add(read.source(role), f"Disagreements, or no answer: {found_apart}.")
         if asked.others:
             add(read.source(role), _left_out("answers", asked.others))
+    if read.trust is not None and read.trust.others:
+        add(read.source("trust"), _left_out("figures", read.trust.others))
     if read.costs is not None:
         others = tuple(row.name for row in read.costs.files if not row.format)
         if others:

@@ -123,6 +123,7 @@ class Report:
             "quantization": _plain(found.trials),
             "opinions": _plain(found.opinions),
             "arm": _plain(found.arm),
+            "trust": _plain(found.trust),
             "changes": None if self.changes is None else self.changes.to_json(),
             "missing": [asdict(item) for item in found.missing],
             "notes": [asdict(item) for item in found.notes],

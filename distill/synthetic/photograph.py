@@ -5,17 +5,15 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
+from distill.synthetic.artefacts import gel_bubbles, hairs, ruler
 from distill.synthetic.canvas import Lesion
 from distill.synthetic.texture import (
     Array,
-    curve,
     grid,
     mesh,
     mix,
     noise,
     smoothstep,
-    spots,
-    strokes,
 )
 
 _SKIN_TONES = (
@@ -47,12 +45,12 @@ def take_photograph(
     image = skin + opacity[..., None] * (colour * tint - skin)
     image = image * (1 + grain * (1 - 0.4 * opacity))[..., None]
     if rng.random() < 0.30:
-        image = _gel_bubbles(image, rng, size)
+        image = gel_bubbles(image, rng)
     image = _light(image, rng, size)
     if rng.random() < 0.45:
-        image = _hairs(image, rng, size)
+        image = hairs(image, rng)
     if rng.random() < 0.18:
-        image = _ruler(image, rng, size)
+        image = ruler(image, rng)
     if rng.random() < 0.15:
         image = _round_field(image, rng, size)
     image = image + rng.normal(0, 0.008, image.shape)
@@ -106,47 +104,6 @@ def _light(image: Array, rng: np.random.Generator, size: int) -> Array:
     slant = 1 + rng.uniform(0, 0.07) * (x * np.cos(angle) + y * np.sin(angle))
     balance = rng.normal(1, 0.03, 3) * rng.uniform(0.88, 1.06)
     return image * (vignette * slant)[..., None] * balance
-
-
-def _hairs(image: Array, rng: np.random.Generator, size: int) -> Array:
-    lines = []
-    lean = rng.uniform(0, np.pi)
-    for _ in range(rng.integers(3, 16)):
-        angle = lean + rng.normal(0, 0.45)
-        middle, reach = rng.uniform(-1, 1, 2), rng.uniform(0.4, 1.5)
-        half = reach / 2 * np.array([np.cos(angle), np.sin(angle)])
-        path = curve(rng, middle - half, middle + half, rng.normal(0, 0.12), 0.015)
-        lines.append((path, rng.uniform(0.007, 0.020)))
-    hair = strokes(size, lines)
-    shade = (0.16, 0.11, 0.09) if rng.random() < 0.8 else (0.66, 0.52, 0.38)
-    shadow = strokes(size, [(path + 0.012, width * 1.5) for path, width in lines], 1.2)
-    return mix(mix(image, (0.4, 0.25, 0.2), 0.25 * shadow), shade, 0.85 * hair)
-
-
-def _ruler(image: Array, rng: np.random.Generator, size: int) -> Array:
-    """Millimetre ticks along one edge, every fifth longer."""
-    step, along = rng.uniform(0.09, 0.16), rng.uniform(-0.95, -0.85)
-    ticks = []
-    for k in range(int(1.9 / step)):
-        length = 0.15 if k % 5 == 0 else 0.08
-        at = -0.95 + k * step
-        ticks.append((np.array([[at, along], [at, along + length]]), 0.014))
-    ticks.append((np.array([[-0.95, along], [0.95, along]]), 0.012))
-    mark = np.rot90(strokes(size, ticks), int(rng.integers(4)))
-    return mix(image, (0.12, 0.12, 0.14), 0.8 * mark)
-
-
-def _gel_bubbles(image: Array, rng: np.random.Generator, size: int) -> Array:
-    for _ in range(rng.integers(2, 12)):
-        cx, cy = rng.uniform(-1, 1, 2)
-        radius = rng.uniform(0.025, 0.13)
-        outer = spots(size, [(cx, cy, radius, radius)], 0.4)
-        inner = spots(size, [(cx, cy, radius * 0.84, radius * 0.84)], 0.6)
-        glint = (cx - radius * 0.35, cy - radius * 0.4, radius * 0.2, radius * 0.14)
-        image = mix(image, (0.45, 0.33, 0.29), 0.35 * (outer - inner))
-        image = mix(image, (0.98, 0.92, 0.89), 0.12 * inner)
-        image = mix(image, (1.0, 1.0, 1.0), 0.85 * spots(size, [glint], 0.5))
-    return image
 
 
 def _round_field(image: Array, rng: np.random.Generator, size: int) -> Array:

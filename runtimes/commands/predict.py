@@ -7,9 +7,10 @@
 MODEL is a .tflite, .onnx or .mlpackage of dermport; images are JPEG, PNG, WebP or BMP. One row an
 image: its name, a probability for each class, the diagnosis (the likeliest class, or "unknown"
 where the unknown score is above the model's threshold), the unknown score, whether that was above
-the threshold, and the milliseconds that the network alone took. A class whose code is also the name
-of another column stands under p(CODE). Images that cannot be read are named and left out, and the
-exit code is then 2.
+the threshold, the decision by the contract's rule ("unknown", "suspected MEL" where its probability
+reaches the operating point, or the diagnosis), and the milliseconds that the network alone took. A
+class whose code is also the name of another column stands under p(CODE). Images that cannot be read
+are named and left out, and the exit code is then 2.
 
 Research software, not a medical device.
 """
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from runtimes.image_files import ImageFile
     from runtimes.prediction import Session
 
-_OTHER_COLUMNS = ("diagnosis", "unknown", "is_unknown", "milliseconds")
+_OTHER_COLUMNS = ("diagnosis", "unknown", "is_unknown", "decision", "milliseconds")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,6 +102,7 @@ def _write_rows(stream: object, session: Session, images: list[ImageFile]) -> in
     """Writes a row for each image that can be read; returns the number of those that cannot."""
     import numpy as np
 
+    from runtimes.decision import decide
     from runtimes.preprocess import load_image, preprocess
 
     contract = session.contract
@@ -128,7 +130,7 @@ def _write_rows(stream: object, session: Session, images: list[ImageFile]) -> in
             answer = session.predict(pixels)
             milliseconds = (time.perf_counter() - start) * 1e3
             probabilities, unknown = answer.probabilities[0], float(answer.unknown[0])
-            is_unknown = unknown > threshold
+            is_unknown = not unknown <= threshold
             best = contract.codes[int(probabilities.argmax())]
             rows.writerow(
                 [
@@ -137,6 +139,7 @@ def _write_rows(stream: object, session: Session, images: list[ImageFile]) -> in
                     "unknown" if is_unknown else best,
                     f"{unknown:.5f}",
                     "true" if is_unknown else "false",
+                    decide(contract, probabilities.tolist(), unknown),
                     f"{milliseconds:.3f}",
                 ]
             )

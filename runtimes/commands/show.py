@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtimes.arguments import path
 from runtimes.console import say, table
+from runtimes.contract import DECISION_RULE, UNKNOWN_SCORES
 
 if TYPE_CHECKING:
     from runtimes.contract import Contract
@@ -73,12 +74,14 @@ def _lines(contract: Contract) -> Iterator[str]:
         f"{recipe.effective_resolution}×{recipe.effective_resolution}, then to "
         f"{recipe.size}×{recipe.size}"
     )
+    score = contract.decision.unknown_score if contract.decision else "max_logit"
     shape = f"N×{recipe.size}×{recipe.size}×3"
     yield f"input: image, RGB 0 to 255 as {contract.input_dtype}, channels last, {shape}"
     yield (
         f"outputs: probabilities (softmax at temperature {calibration.temperature:g}), cam (class "
-        "activation maps), unknown (minus the largest logit)"
+        f"activation maps), unknown ({UNKNOWN_SCORES[score]})"
     )
+    yield from _decision(contract)
     yield ""
     teacher = f" from {training.teacher}" if training.teacher else ""
     data = f"{training.data}{' (SYNTHETIC images)' if training.synthetic else ''}"
@@ -92,6 +95,20 @@ def _lines(contract: Contract) -> Iterator[str]:
         yield ""
         rows = [[name, f"{value:.4f}"] for name, value in numbers.items()]
         yield table(["on the test split", "value"], rows)
+
+
+def _decision(contract: Contract) -> Iterator[str]:
+    if contract.decision is None:
+        return
+    yield f"decision: {DECISION_RULE}"
+    for alert in contract.decision.alerts:
+        sensitivity, specificity = alert.sensitivity[0], alert.specificity[0]
+        used = ", in force" if alert is contract.decision.alert else ""
+        yield (
+            f"alert for {alert.code} at {alert.threshold:.4f} ({alert.aim:.0%} of the validation "
+            f"images of it{used}): sensitivity {sensitivity:.1%}, specificity {specificity:.1%} "
+            "on test images"
+        )
 
 
 def _share(value: float | None) -> str:

@@ -50,6 +50,7 @@ def test_the_rows_hold_the_models_answers(tiny: Tiny, photos: Path, tmp_path: Pa
         "diagnosis",
         "unknown",
         "is_unknown",
+        "decision",
         "milliseconds",
     ]
     pixels = preprocess(photo(0), tiny.contract.preprocessing)

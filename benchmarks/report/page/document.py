@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.report.page import accuracy, cost, opinions, provenance, verdict
+from benchmarks.report.page import accuracy, cost, opinions, provenance, trust, verdict
 from benchmarks.report.page.markup import Markup, element, joined
 from benchmarks.report.page.parts import paragraph
 from benchmarks.report.report import NOTICE, Report
@@ -20,6 +20,7 @@ _SECTIONS = (
     opinions.opinions_section,
     accuracy.classes_section,
     accuracy.calibration_section,
+    trust.trust_section,
     accuracy.trials_section,
     cost.costs_section,
     cost.latency_section,
@@ -34,6 +35,7 @@ _CONTENTS = {
     "opinions": "Second opinions",
     "classes": "By class",
     "calibration": "Calibration",
+    "trust": "Trust",
     "int8": "Int8",
     "flops": "Operations",
     "latency": "Latency",

@@ -1,0 +1,368 @@
+"""`benchmarks trust` on a tiny run: everything is written, kept, adopted; bad input is named."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.commands import leave_out as leave_out_command
+from benchmarks.commands import trust as command
+from benchmarks.report.findings import Inputs
+from benchmarks.report.page.document import page
+from benchmarks.report.report import build_report
+from benchmarks.trust import measure as measuring
+from benchmarks.trust.ask import Setting, ask_student
+from benchmarks.trust.card import put_into_card
+from benchmarks.trust.images import Amounts, read_masks
+from benchmarks.trust.kept import Kept
+from benchmarks.trust.leave_out import without_class
+from benchmarks.trust.masks import find_masks, open_masks
+from benchmarks.trust.measure import check_classes
+from benchmarks.trust.pictures import bundled_photos
+from benchmarks.trust.where import named_networks
+from distill.comparison import read_student
+from distill.dataset import Dataset, open_dataset
+from runtimes.console import Verb, run_program
+from runtimes.errors import InputError
+from runtimes.prediction import foreign_prediction
+
+from .conftest import Exported
+from .json_schema import faults
+from .report_page import SCHEMA, Page
+
+VERBS = (
+    Verb("trust", "", command.__name__),
+    Verb("leave-out", "", leave_out_command.__name__),
+)
+BUDGET = """
+name: tiny_leave_out
+purpose: test
+cache: 40
+evaluation_size: 64
+images_per_class: 20
+teacher: {phases: [{epochs: 1, size: 40, batch: 32}], lr: 0.01, weights: random}
+head: {}
+student:
+  phases: [{epochs: 0.3, size: 64, batch: 16}]
+  lr: 0.01
+  weights: random
+"""
+FEW = ["--pictures", "8", "--masked", "9", "--changed", "6", "--threads", "1"]
+
+
+def run(*words: object) -> int:
+    return run_program("benchmarks", "", VERBS, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def held_out(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("held")
+    (folder / "tiny.yaml").write_text(BUDGET)
+    out = folder / "leave_out"
+    words = ["--hold-out", "DF", "--budget", folder / "tiny.yaml", "--out", out]
+    assert run("leave-out", exported.run, *words) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def results(exported: Exported, held_out: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trust")
+    words = ["--artifacts", exported.artifacts, "--leave-out", held_out, "--out", folder / "out"]
+    words += ["--run", f"no_kd2={exported.run}", "--work", folder / "work", *FEW]
+    assert run("trust", exported.run, *words) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(exported: Exported) -> Dataset:
+    return open_dataset(exported.run)
+
+
+def _document(results: Path) -> dict:  # type: ignore[type-arg]
+    return dict(json.loads((results / "out" / "trust.json").read_text()))
+
+
+def _setting(exported: Exported, dataset: Dataset, work: Path) -> Setting:
+    _, contract = read_student(exported.run)
+    masks = open_masks(find_masks(dataset.source))  # type: ignore[arg-type]
+    return Setting(dataset, contract, Amounts(), masks, bundled_photos(), Kept(work))
+
+
+def test_all_parts_are_measured_in_torch_and_in_every_file(results: Path) -> None:
+    found = _document(results)
+    assert found["synthetic"]
+    assert [row["format"] for row in found["files"]] == ["onnx:fp32", "onnx:int8"]
+    torch = found["calibration"]["torch"]
+    assert set(torch) == {"before", "temperature", "vector"}
+    exact = found["files"][0]["calibration"]
+    for way in ("before", "temperature"):
+        for name in ("ece", "adaptive_ece", "brier", "nll"):
+            value = torch[way][name]["value"]
+            assert exact[way][name]["value"] == pytest.approx(value, abs=2e-3), (way, name)
+    assert set(found["unknown"]["held_out"]) == {"DF"}
+    kinds = ["no dermoscopy", "drawn", "photos", "noise", "blurred", "occluded", "non-lesion skin"]
+    assert list(found["unknown"]["pictures"]) == kinds
+    assert [point["aim"] for point in found["operating_points"]] == [0.9, 0.95]
+    assert set(found["where"]["networks"]) == {"no_kd", "no_kd2"}
+    assert found["where"]["grad_cam_difference"] < 1e-4
+    assert set(found["changes"]["formats"]) == {"torch:fp32", "onnx:int8"}
+    assert len(found["changes"]["formats"]["onnx:int8"]["changes"]) == 18
+    assert found["groups"]["rows"]
+    told = " ".join(found["missing"])
+    assert "teacher" in told
+    assert "VASC held out" in told
+    assert "DF held out" not in told
+    names = {path.name for path in (results / "out").iterdir()}
+    pictures = {"where.png", "reliability.png", "risk-coverage.png", "changes.png"}
+    assert names == {"trust.json", "README.md", *pictures}
+    for name in pictures:
+        Image.open(results / "out" / name).verify()
+
+
+def test_the_same_network_twice_looks_at_the_same(results: Path) -> None:
+    where = _document(results)["where"]["networks"]
+    assert where["no_kd"]["clean"]["energy"] == where["no_kd2"]["clean"]["energy"]
+    assert where["no_kd"]["artefacts"] == where["no_kd2"]["artefacts"]
+
+
+def test_a_second_time_nobody_is_asked_again(
+    exported: Exported,
+    held_out: Path,
+    results: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr("benchmarks.trust.network.Network.ask", refuse)
+    monkeypatch.setattr(measuring, "open_model", refuse)
+    words = ["--artifacts", exported.artifacts, "--leave-out", held_out, "--out", tmp_path / "out"]
+    words += ["--run", f"no_kd2={exported.run}", "--work", results / "work", *FEW]
+    assert run("trust", exported.run, *words) == 0
+    before, after = (_document(folder) for folder in (results, tmp_path))
+    assert {**before, "provenance": 0} == {**after, "provenance": 0}
+
+
+def test_other_amounts_are_asked_anew_and_damaged_answers_too(
+    exported: Exported, dataset: Dataset, tmp_path: Path
+) -> None:
+    kept, asked = Kept(tmp_path), []
+
+    def make() -> dict[str, np.ndarray]:
+        asked.append(1)
+        return {"a|b": np.arange(3)}
+
+    for about in ({"n": 1}, {"n": 1}, {"n": 2}):
+        assert kept.get("x", about, make)["a|b"].tolist() == [0, 1, 2]
+    assert len(asked) == 2
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:40])
+    kept.get("x", {"n": 1}, make)
+    assert len(asked) == 3
+
+
+def test_what_was_fitted_is_adopted_exported_and_measured(
+    exported: Exported, held_out: Path, results: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "adopted"
+    shutil.copytree(exported.run, own)
+    words = ["--leave-out", held_out, "--out", tmp_path / "out", "--work", results / "work", *FEW]
+    assert run("trust", own, *words, "--adopt") == 0
+    classifier, contract = read_student(own)
+    decision = contract.decision
+    assert decision is not None
+    assert (decision.unknown_score == "features") == (classifier.unknown is not None)
+    assert [alert.aim for alert in decision.alerts] == [0.9, 0.95]
+    assert contract.calibration.accepted_share >= 0.95
+    assert contract.calibration.temperature == read_student(exported.run)[1].calibration.temperature
+    assert decision.evidence["unknown_auroc drawn"][0] == pytest.approx(
+        _document(tmp_path)["unknown"]["pictures"]["drawn"]["auroc"]["value"]
+    )
+    # files that were exported before that say something else
+    words = ["--artifacts", exported.artifacts, "--out", tmp_path / "out2", *FEW]
+    assert run("trust", own, *words) == 2
+
+
+def test_the_report_has_a_section_and_refuses_another_student(
+    exported: Exported, measured: Inputs, results: Path, tmp_path: Path
+) -> None:
+    report = build_report(replace(measured, trust=results / "out" / "trust.json"))
+    assert faults(report.to_json(), SCHEMA, SCHEMA) == []
+    words = "".join(Page(page(report)).texts)
+    assert "Can it be trusted?" in words
+    assert "DF, held out" in words
+    assert "onnx:int8" in words
+    assert "AUROC of no dermoscopy at least 0.95" in words
+    assert all(item.what != "trust" for item in report.found.missing)
+    other = _document(results) | {"student": {"sha256": "0" * 64}}
+    (tmp_path / "trust.json").write_text(json.dumps(other))
+    with pytest.raises(InputError, match="another student"):
+        build_report(replace(measured, trust=tmp_path / "trust.json"))
+    assert any(item.what == "trust" for item in build_report(measured).found.missing)
+
+
+def test_the_card_gets_its_section_once(results: Path, tmp_path: Path) -> None:
+    document = _document(results)
+    assert put_into_card(tmp_path, document) is None
+    card = tmp_path / "MODEL_CARD.md"
+    card.write_text("# name\n\n## Known failures\n\n- one\n\n## Data and licence\n\nimages\n")
+    put_into_card(tmp_path, document)
+    first = card.read_text()
+    put_into_card(tmp_path, document)
+    assert card.read_text() == first
+    assert first.count("## Can it be trusted?") == 1
+    assert first.index("Can it be trusted?") < first.index("## Data and licence")
+    assert "Worst change of the picture" in first
+
+
+def test_a_held_out_class_is_in_no_side_and_in_no_class(dataset: Dataset) -> None:
+    reduced = without_class(dataset, "DF")
+    assert "DF" not in reduced.index.classes
+    label = dataset.index.classes.index("DF")
+    own = {record.image for record in dataset.index.records if record.label == label}
+    assert own
+    for side in ("train", "validation", "test"):
+        assert not own & set(reduced.ids(side))
+        assert set(reduced.ids(side)) == set(dataset.ids(side)) - own
+        kept = [dataset.index.classes[k] for k in dataset.labels(side) if k != label]
+        assert kept == [reduced.index.classes[k] for k in reduced.labels(side)]
+    with pytest.raises(InputError, match="NEV cannot be held out"):
+        without_class(dataset, "NEV")
+
+
+def test_a_student_that_may_have_seen_the_class_is_refused(
+    exported: Exported, held_out: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    shutil.copytree(held_out / "DF", tmp_path / "held" / "VASC")
+    words = ["--leave-out", tmp_path / "held", "--out", tmp_path / "out", *FEW]
+    assert run("trust", exported.run, *words, "--work", tmp_path / "work") == 2
+    (tmp_path / "empty").mkdir()
+    assert run("trust", exported.run, "--leave-out", tmp_path / "empty") == 2
+
+
+def test_a_class_without_validation_images_is_named(
+    exported: Exported, dataset: Dataset, tmp_path: Path
+) -> None:
+    label = dataset.index.classes.index("VASC")
+    labels = dataset.labels("validation")
+    few = tuple(i for i, k in zip(dataset.ids("validation"), labels, strict=True) if k != label)
+    without = replace(dataset, split=replace(dataset.split, validation=few))
+    setting = _setting(exported, without, tmp_path)
+    with pytest.raises(InputError, match="no image of VASC"):
+        check_classes(setting)
+
+
+def _png(size: tuple[int, int], value: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("1", size, value).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_bad_masks_are_named(dataset: Dataset, tmp_path: Path) -> None:
+    ids = dataset.ids("test")[:4]
+    contents = (_png((40, 40), 1), _png((40, 40), 0), b"no picture")
+    with zipfile.ZipFile(tmp_path / "masks.zip", "w") as archive:
+        for image, content in zip(ids, contents, strict=False):
+            archive.writestr(f"{image}_segmentation.png", content)
+    masks = open_masks(tmp_path / "masks.zip")
+    assert masks.of(ids) == ids[:3]
+    (whole,) = read_masks(dataset, masks, ids[:1])
+    assert whole.shape == (40, 40)
+    assert whole.all()
+    with pytest.raises(InputError, match=f"{ids[1]}.*no pixel of this mask is lesion"):
+        read_masks(dataset, masks, ids[1:2])
+    with pytest.raises(InputError, match=f"{ids[2]}.*cannot be read"):
+        read_masks(dataset, masks, ids[2:3])
+    with pytest.raises(InputError, match=f"no mask of the image {ids[3]}"):
+        read_masks(dataset, masks, ids[3:])
+    # an image of 4:3, whose mask is of its middle
+    with pytest.raises(InputError, match="40×40 pixels, its image 400×300"):
+        masks.read(ids[0], 40, (400, 300))
+    with pytest.raises(InputError, match="there are no masks here"):
+        open_masks(tmp_path / "nothing")
+    (tmp_path / "broken.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match="no zip of masks"):
+        open_masks(tmp_path / "broken.zip")
+
+
+def test_a_model_without_class_maps_is_named(tmp_path: Path) -> None:
+    class Foreign:
+        contract = None
+
+        def predict(self, images: np.ndarray):  # type: ignore[no-untyped-def]
+            return foreign_prediction(np.full((len(images), 3), 1 / 3))
+
+    with pytest.raises(InputError, match="no output `cam`"):
+        measuring.check_outputs(tmp_path / "foreign.onnx", Foreign())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("words", [["teacher"], ["=x"], ["a=b", "a=c"], ["a/b=c"]])
+def test_networks_are_named_once_each_with_a_folder(words: list[str]) -> None:
+    with pytest.raises(InputError, match="--run"):
+        named_networks(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--images", "3"], "--images is 3, expected 20 or more"),
+        (["--run", "teacher=nowhere"], "names nowhere, which is no folder"),
+        (["--artifacts", "nowhere"], "manifest.json"),
+        (["--leave-out", "nowhere"], "--leave-out nowhere is no folder"),
+    ],
+)
+def test_wrong_words_are_refused_before_images_are_decoded(
+    exported: Exported,
+    words: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("distill.dataset.open_dataset", None)
+    assert run("trust", exported.run, *words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_results_replace_nothing_else(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert run("trust", exported.run, "--out", tmp_path) == 2
+    assert "thesis.txt" in capsys.readouterr().err
+
+
+def test_the_student_is_asked_as_it_answers(
+    exported: Exported, dataset: Dataset, results: Path, tmp_path: Path
+) -> None:
+    from benchmarks.trust.images import cached
+    from distill.models import normalise
+    from export.image_set import network_pixels
+
+    classifier, contract = read_student(exported.run)
+    setting = _setting(exported, dataset, tmp_path)
+    few = replace(setting, amounts=Amounts(fit=3, side=20, pictures=4))
+    found = ask_student(few, exported.run)
+    assert set(found) >= {"fit", "validation", "test", "test/drawn", "validation/photos"}
+    assert len(found["fit"].logits) == 3 * len(dataset.index.classes)
+    import torch
+
+    from benchmarks.trust.images import side_rows
+
+    ids = [dataset.ids("test")[row] for row in side_rows(dataset, "test", few.amounts)]
+    assert len(cached(dataset, ids)) == 20
+    pixels = network_pixels(dataset, ids, contract.preprocessing)
+    with torch.no_grad():
+        own = classifier(normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2).float()))
+    assert np.abs(found["test"].logits - own.logits.numpy()).max() < 1e-3
+    assert np.abs(found["test"].pooled - own.pooled.numpy()).max() < 1e-3
