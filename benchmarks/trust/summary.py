@@ -316,8 +316,8 @@ def _changes_table(document: Mapping[str, Any]) -> str:
     return "\n".join(
         (
             "## Changes of the picture\n",
-            f"{document['changes']['images']} test images. An image that is a JPEG already does not "
-            "change at its own quality.\n",
+            f"{document['changes']['images']} test images. An image that is a JPEG already does "
+            "not change at its own quality.\n",
             head,
             "|---|---|---|---|---|",
             *rows,
