@@ -315,9 +315,8 @@ def _changes_table(document: Mapping[str, Any]) -> str:
     head = "| format | change | same first diagnosis | accuracy | mean Δ probability |"
     return "\n".join(
         (
-            "## Changes of the picture\n",
-            f"{document['changes']['images']} test images. An image that is a JPEG already does "
-            "not change at its own quality.\n",
+            f"## Changes of the picture\n\n{document['changes']['images']} test images. An image "
+            "that is a JPEG already does not change at its own quality.\n",
             head,
             "|---|---|---|---|---|",
             *rows,
