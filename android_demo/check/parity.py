@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,8 @@ from runtimes.preprocess import load_image, preprocess
 from runtimes.session import open_model
 
 LARGEST = 0.01
+_TELLS = re.compile("xception|failed")
+_THROWN = re.compile(r'^Exception in thread "[^"]*" [\w.$]+: ')
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,21 @@ def compare(tools: Tools, model: Path, pictures: Sequence[Path]) -> Parity:
     """Runs both on every picture.
 
     Raises:
-        InputError: the core or LiteRT refused; what they said is in the message.
+        InputError: a file is missing, or no picture that Python reads; or the core or LiteRT
+            refused, and what they said is in the message.
     """
+    for file in (model, *pictures):
+        if not file.is_file():
+            raise InputError(f"{file}: there is no such file. Check the path.")
+    for picture in pictures:
+        load_image(picture)  # whose refusal names it; the core's does not
     words = [str(litert_library()), str(model), *map(str, pictures)]
     done = subprocess.run(
         host_command(tools, "EndToEnd", words), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        said = [line for line in done.stderr.splitlines() if "xception" in line or "failed" in line]
+        lines = (_THROWN.sub("", line) for line in done.stderr.splitlines() if _TELLS.search(line))
+        said = [line.removeprefix(f"{model.name}: ") for line in lines]
         raise InputError(f"{model}: the core could not run it: {' '.join(said)[:600]}")
     found = json.loads(done.stdout)
     session = open_model(model, 1)

@@ -57,6 +57,7 @@ def read_project(demo: Path = DEMO) -> Project:
         *_sdk_faults(versions, script),
         *_manifest_faults(app, package),
         *_source_faults(app),
+        *_asset_faults(app),
     ]
     if not package:
         faults.append("app/build.gradle.kts: no namespace")
@@ -160,3 +161,11 @@ def _source_faults(app: Path) -> list[str]:
             if (match := re.search(pattern, text))
         ]
     return faults
+
+
+def _asset_faults(app: Path) -> list[str]:
+    models = sorted(file.name for file in (app / "assets").glob("*.tflite"))
+    if len(models) == 1:
+        return []
+    found = ", ".join(models) or "none"
+    return [f"assets: the app takes one .tflite, found {found}; run `make app-model`"]

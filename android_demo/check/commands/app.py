@@ -35,8 +35,11 @@ def run(args: argparse.Namespace) -> int:
     from android_demo.check.package import build_package, keep
     from android_demo.check.project import read_project
     from android_demo.check.tools import find_tools
+    from runtimes.atomic import check_output
     from runtimes.console import fail, say
 
+    if args.apk is not None:
+        check_output(args.apk, ".apk")
     project = read_project()
     for fault in project.faults:
         fail(fault)
