@@ -55,7 +55,7 @@ data class Contract(
         const val MAJOR = 1
         const val MINOR = 1
 
-        /** Reads a contract as strictly as the exporter does; [origin] begins every message. */
+        /** Reads a contract, an unknown or missing key is a [Problem]; [origin] begins every message. */
         fun parse(text: String, origin: String): Contract = ContractReader(text, origin).read()
     }
 }
@@ -130,10 +130,21 @@ private class ContractReader(text: String, private val origin: String) {
         return Recipe(exif, known, sides[0], sides[1])
     }
 
-    private fun inputType(item: StrictObject): ElementType = when (val name = item.text("dtype")) {
-        "float32" -> ElementType.FLOAT32
-        "uint8" -> ElementType.UINT8
-        else -> throw item.error("dtype", name, "float32 or uint8")
+    private fun inputType(item: StrictObject): ElementType {
+        for ((key, expected) in listOf("name" to ModelFile.INPUT, "layout" to "NHWC", "color" to "RGB")) {
+            val found = item.text(key)
+            require(found == expected, "input.$key", found, expected)
+        }
+        val range = item.array("range")
+        require(range == PIXELS, "input.range", range, "$PIXELS")
+        item.array("shape") // the tensor itself is compared
+        val type = when (val name = item.text("dtype")) {
+            "float32" -> ElementType.FLOAT32
+            "uint8" -> ElementType.UINT8
+            else -> throw item.error("dtype", name, "float32 or uint8")
+        }
+        if (!newer) item.close()
+        return type
     }
 
     private fun calibration(item: StrictObject): Calibration {
@@ -187,6 +198,7 @@ private class ContractReader(text: String, private val origin: String) {
     }
 
     private companion object {
+        val PIXELS = listOf(0L, 255L)
         val VERSION = Regex("([0-9]{1,5})\\.([0-9]{1,5})")
     }
 }

@@ -5,10 +5,10 @@ internal object Exif {
     private const val ORIENTATION = 0x0112
     private const val MOST_ENTRIES = 1000
 
-    /** Reads the TIFF block from [start] to [end]; broken data counts as none, as in image viewers. */
-    fun orientation(content: ByteArray, start: Int, end: Int): Orientation {
-        if (start < 0 || end > content.size || end - start < 14) return Orientation.UPRIGHT
-        val block = content.copyOfRange(start, end)
+    /** Reads the TIFF block of [length] bytes from [start]; broken data counts as none, as in image viewers. */
+    fun orientation(content: ByteArray, start: Int, length: Int): Orientation {
+        if (start < 0 || length < 14 || length > content.size - start) return Orientation.UPRIGHT
+        val block = content.copyOfRange(start, start + length)
         // a PNG or WebP may repeat the six bytes that only a JPEG needs
         val shift = if (Heads(block).word(0) == "Exif") 6 else 0
         return try {

@@ -39,7 +39,7 @@ class FlatTable private constructor(private val bytes: ByteBuffer, private val a
 
     /** Bytes that stand outside of the tables, as newer writers put weights. */
     fun outside(start: Long, count: Long): ByteArray {
-        if (start < 0 || count < 0 || start + count > bytes.limit()) throw damaged()
+        if (start < 0 || count < 0 || start > bytes.limit() || count > bytes.limit() - start) throw damaged()
         return copy(start.toInt(), count.toInt())
     }
 

@@ -43,7 +43,7 @@ internal class JpegReader(private val content: ByteArray) {
         }
         if (marker == EXIF && !exifSeen && head.word(start) == "Exif") {
             exifSeen = true
-            orientation = Exif.orientation(content, start + 6, minOf(end, content.size))
+            orientation = Exif.orientation(content, start + 6, minOf(end, content.size) - start - 6)
         }
     }
 

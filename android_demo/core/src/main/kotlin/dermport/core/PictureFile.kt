@@ -74,7 +74,7 @@ class PictureFile private constructor(
                 val length = head.big(at.toInt())
                 if (length < 0) throw damaged()
                 when (head.word(at.toInt() + 4)) {
-                    "eXIf" -> orientation = Exif.orientation(content, at.toInt() + 8, at.toInt() + 8 + length)
+                    "eXIf" -> orientation = Exif.orientation(content, at.toInt() + 8, length)
                     "IEND" -> return PictureFile(Kind.PNG, head.big(16), head.big(20), 0, orientation)
                 }
                 at += length + 12L
@@ -96,7 +96,7 @@ class PictureFile private constructor(
                     "VP8X" -> size = wide(head.little(start + 4)) to (head.little(start + 6) ushr 8) + 1
                     "VP8 " -> size = size ?: (head.small(start + 6) and 0x3FFF to (head.small(start + 8) and 0x3FFF))
                     "VP8L" -> size = size ?: lossless(head.little(start + 1))
-                    "EXIF" -> orientation = Exif.orientation(content, start, start + length)
+                    "EXIF" -> orientation = Exif.orientation(content, start, length)
                 }
                 at += 8L + length + (length and 1)
             }

@@ -26,15 +26,19 @@ object Storage {
     }
 
     /**
-     * Copies a stream of at most [most] bytes.
+     * Copies a stream of at most [most] bytes; a fault of [to] goes on as it is.
      *
-     * @throws Problem there are more; [tooLarge] is its text.
+     * @throws Problem there are more ([tooLarge] is its text), or [from] broke off ([gone]).
      */
-    fun copy(from: InputStream, to: OutputStream, most: Long, tooLarge: String) {
+    fun copy(from: InputStream, to: OutputStream, most: Long, tooLarge: String, gone: String) {
         val part = ByteArray(1 shl 16)
         var left = most
         while (true) {
-            val count = from.read(part)
+            val count = try {
+                from.read(part)
+            } catch (error: IOException) {
+                throw Problem(gone, error)
+            }
             if (count < 0) return
             left -= count
             if (left < 0) throw Problem(tooLarge)

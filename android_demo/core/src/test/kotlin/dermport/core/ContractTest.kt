@@ -42,6 +42,8 @@ class ContractTest {
         assertTrue("none or center-square" in refused("\"crop\": \"none\"", "\"crop\": \"left\""))
         assertTrue("every code once" in refused("\"code\": \"NV\"", "\"code\": \"MEL\""))
         assertTrue("float32 or uint8" in refused("\"dtype\": \"float32\"", "\"dtype\": \"int4\""))
+        assertTrue("expected RGB" in refused("\"color\": \"RGB\"", "\"color\": \"BGR\""))
+        assertTrue("input.range" in refused("255\n", "1\n"))
         assertTrue("missing" in refused("\"license\":", "\"licence\":"))
     }
 

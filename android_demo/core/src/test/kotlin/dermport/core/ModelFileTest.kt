@@ -54,6 +54,17 @@ class ModelFileTest {
     }
 
     @Test
+    fun `a contract that is said to lie beyond any file is a damaged one`() {
+        val bytes = ByteBuffer.allocate(64).order(java.nio.ByteOrder.LITTLE_ENDIAN)
+        bytes.putInt(0, 16).putShort(4, 4).putShort(6, 4).putInt(16, 12)
+        val table = FlatTable.root(bytes, "file")
+        for ((start, count) in listOf(Long.MAX_VALUE to Long.MAX_VALUE, 60L to 5L, 65L to 0L, -1L to 2L, 2L to -1L)) {
+            assertThrows("$start $count", Problem::class.java) { table.outside(start, count) }
+        }
+        assertEquals(4, table.outside(60, 4).size)
+    }
+
+    @Test
     fun `no changed byte in its tables makes it crash`() {
         val random = Random(0)
         repeat(3000) {

@@ -72,6 +72,18 @@ class PictureFileTest {
     }
 
     @Test
+    fun `EXIF data longer than any file does not make it crash`() {
+        for (name in listOf("turned_6.webp", "exif_6.png")) {
+            val whole = Golden.bytes(name)
+            val text = String(whole, Charsets.ISO_8859_1)
+            val at = if (name.endsWith("png")) text.indexOf("eXIf") - 4 else text.indexOf("EXIF") + 4
+            val longest = byteArrayOf(0x7F, -1, -1, -1).also { if (name.endsWith("webp")) it.reverse() }
+            longest.copyInto(whole, at)
+            orProblem { assertEquals(name, Orientation.UPRIGHT, PictureFile.read(whole).orientation) }
+        }
+    }
+
+    @Test
     fun `photos above 32 megapixels are decoded smaller, never below 2048`() {
         val png = Golden.bytes("exif_6.png")
         fun sized(width: Int, height: Int): PictureFile {

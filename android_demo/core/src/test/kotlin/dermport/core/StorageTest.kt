@@ -57,8 +57,21 @@ class StorageTest {
             override fun read() = 7
         }
         val to = java.io.ByteArrayOutputStream()
-        assertThrows(Problem::class.java) { Storage.copy(endless, to, 1_000_000, "too large") }
+        assertThrows(Problem::class.java) { Storage.copy(endless, to, 1_000_000, "too large", "gone") }
         assertEquals(true, to.size() <= 1_000_000)
+    }
+
+    @Test
+    fun `a stream that breaks off is not called a full disk`() {
+        val broken = object : java.io.InputStream() {
+            override fun read() = throw java.io.IOException("unplugged")
+        }
+        val problem = assertThrows(Problem::class.java) {
+            Storage.replace(File(folder.root, "a"), "full") { half ->
+                half.outputStream().use { Storage.copy(broken, it, 1_000_000, "too large", "gone") }
+            }
+        }
+        assertEquals("gone", problem.message)
     }
 
     @Test
