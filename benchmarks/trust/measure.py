@@ -45,6 +45,7 @@ from distill.calibration import calibrated, fit_temperature
 from distill.checkpoint import STUDENT_FILE
 from distill.comparison import read_student
 from distill.provenance import provenance
+from export.formats import FORMATS
 from export.reference import reference_session
 from runtimes.console import note
 from runtimes.errors import InputError
@@ -301,6 +302,8 @@ def _files(
                 "Export the run again, or name its folder with --artifacts."
             )
         wanted = [key for key in files if question.formats is None or key in question.formats]
+        if left := [form.key for form in FORMATS if form.key not in wanted]:
+            missing.append(f"files not listed or left out: {', '.join(left)}")
         for key in wanted:
             path = question.artifacts / files[key]
             _measure_file(setting, question, found, document, key, path)
