@@ -148,7 +148,7 @@ def test_a_report_without_any_figures_names_what_is_missing_and_its_command(
 ) -> None:
     report = build_report(Inputs(exported.artifacts))
     words = "".join(Page(page(report)).texts)
-    verbs = ("parity", "latency", "flops", "quantization", "opinions", "arm")
+    verbs = ("parity", "latency", "flops", "quantization", "opinions", "arm", "trust")
     for verb in verbs:
         assert f"python -m benchmarks {verb} " in words
     assert {item.what for item in report.found.missing} == {*verbs, "metrics"}
