@@ -38,6 +38,8 @@ from .conftest import Exported
 from .json_schema import faults
 from .report_page import SCHEMA, Page
 
+pytestmark = pytest.mark.slow
+
 VERBS = (
     Verb("trust", "", command.__name__),
     Verb("leave-out", "", leave_out_command.__name__),

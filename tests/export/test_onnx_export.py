@@ -22,6 +22,7 @@ from export.quantization.bias_correction import (
 pytest.importorskip("onnxscript", reason="needs the onnx group")
 from export import onnx_export
 from export.noise import quiet_converters
+from runtimes.onnx_runtime import NO_OVERFLOW
 
 quiet_converters()
 SIZE = 32
@@ -47,6 +48,7 @@ def _run(model: Any, images: np.ndarray) -> list[np.ndarray]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
+    options.add_session_config_entry(*NO_OVERFLOW)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
