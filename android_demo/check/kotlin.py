@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def compile_kotlin(tools: Tools, name: str, sources: Path, libraries: Sequence[P
     for file in (*files, *libraries):
         digest.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
     jar = built_folder() / f"{name}-{digest.hexdigest()[:16]}.jar"
-    if jar.is_file():
+    if zipfile.is_zipfile(jar):  # an earlier one may be cut short, by a full disk or a power cut
         return jar
     jar.parent.mkdir(parents=True, exist_ok=True)
     note(f"compiling {len(files)} Kotlin files of {name}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from android_demo.check.kotlin import compile_kotlin
 from android_demo.check.tools import Tools, cache_folder, find_tools, obstacle
 from runtimes.errors import InputError
 
@@ -45,3 +47,15 @@ def test_without_a_network_nothing_is_left_and_the_message_says_why(
         find_tools()
     assert len(str(told.value).splitlines()) == 1
     assert not list((tmp_path / "dermport").iterdir())
+
+
+@pytest.mark.slow  # the compiler runs twice
+def test_a_jar_that_was_cut_short_is_made_again(
+    tools: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a cache"))
+    (tmp_path / "Tiny.kt").write_text("fun tiny() = 1\n")
+    jar = compile_kotlin(tools, "tiny", tmp_path)
+    jar.write_bytes(jar.read_bytes()[:100])
+    assert compile_kotlin(tools, "tiny", tmp_path) == jar
+    assert zipfile.is_zipfile(jar)
