@@ -64,7 +64,7 @@ class AboutActivity : Activity() {
     }
 
     private fun opened(model: OpenedModel) {
-        card.text = ModelCard.text(model)
+        card.text = ModelCard.text(resources, model)
         licence.text = model.file.contract.license
         shipped.visibility = if (model.asset == null) View.VISIBLE else View.GONE
     }
@@ -72,6 +72,8 @@ class AboutActivity : Activity() {
     private fun failed(message: String) {
         problem.text = message
         problem.visibility = View.VISIBLE
+        // an app that was updated may not read the model that was opened before
+        if (OpenedModel.isAdopted(this)) shipped.visibility = View.VISIBLE
     }
 
     private fun onClick(id: Int, action: () -> Unit) = (findViewById(id) as View).setOnClickListener { action() }

@@ -25,7 +25,9 @@ class Benchmark(private val context: Context, private val ask: BenchmarkAsk, pri
             for (delegate in ask.delegates) {
                 if (stopped()) return
                 begun(runs.size + 1, delegate, threads)
-                runs.add(measure(threads, delegate))
+                val run = measure(threads, delegate)
+                if (stopped()) return // cut short: no figures
+                runs.add(run)
                 finished(ArrayList(runs))
             }
         }
@@ -60,8 +62,9 @@ class Benchmark(private val context: Context, private val ask: BenchmarkAsk, pri
         }
     }
 
-    /** Writes what is finished to where adb can pull it; returns the path. */
-    fun write(storageFull: String): String {
+    /** Writes what is finished to where adb can pull it; returns the path, null where nothing is. */
+    fun write(storageFull: String): String? {
+        if (runs.isEmpty()) return null
         val format = when {
             model.file.input.type == ElementType.UINT8 -> "tflite:int8"
             "fp16" in model.name -> "tflite:fp16"

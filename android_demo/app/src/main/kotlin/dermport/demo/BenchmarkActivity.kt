@@ -1,6 +1,7 @@
 package dermport.demo
 
 import android.app.Activity
+import android.content.Context
 import android.content.Intent
 import android.os.Bundle
 import android.view.View
@@ -22,6 +23,8 @@ class BenchmarkActivity : Activity() {
     /** One measurement, which a rotation does not end. */
     private class Measurement {
         val stop = AtomicBoolean()
+
+        @Volatile
         var screen: BenchmarkActivity? = null
         var status = ""
         var rows = ""
@@ -60,7 +63,10 @@ class BenchmarkActivity : Activity() {
     override fun onSaveInstanceState(outState: Bundle) {
         super.onSaveInstanceState(outState)
         outState.putString(ROWS, text(R.id.rows).text.toString())
-        outState.putString(STATUS, text(R.id.status).text.toString())
+        // read only after the end of the process, which is the measurement's as well
+        val running = measurement?.running == true
+        val status = if (running) getString(R.string.benchmark_ended) else text(R.id.status).text.toString()
+        outState.putString(STATUS, status)
     }
 
     override fun onDestroy() {
@@ -92,22 +98,31 @@ class BenchmarkActivity : Activity() {
             this,
             {
                 val benchmark = Benchmark(context, ask) { now.stop.get() }
-                benchmark.run(
-                    { number, delegate, threads ->
-                        now.status = context.getString(R.string.benchmark_running, number, ask.total, delegate, threads)
-                        now.tell()
-                    },
-                    { runs ->
-                        now.rows = runs.joinToString("\n\n") { row(it) }
-                        now.tell()
-                    },
-                )
-                val written = context.getString(R.string.benchmark_written, benchmark.write(full))
-                if (now.stop.get()) "${context.getString(R.string.benchmark_stopped)}\n$written" else written
+                val fault = now.measure(benchmark, context, ask.total)
+                val stopped = if (now.stop.get()) context.getString(R.string.benchmark_stopped) else null
+                val written = benchmark.write(full)?.let { context.getString(R.string.benchmark_written, it) }
+                listOfNotNull(fault, stopped, written).joinToString("\n")
             },
             { now.end(it) },
             { now.end(it) },
         )
+    }
+
+    /** Runs it to its end; what ended it early, null where nothing did. What is finished stays. */
+    private fun Measurement.measure(benchmark: Benchmark, context: Context, total: Int): String? = try {
+        benchmark.run(
+            { number, delegate, threads ->
+                status = context.getString(R.string.benchmark_running, number, total, delegate, threads)
+                tell()
+            },
+            { runs ->
+                rows = runs.joinToString("\n\n") { row(context, it) }
+                tell()
+            },
+        )
+        null
+    } catch (problem: Problem) {
+        problem.message
     }
 
     private fun Measurement.tell() {
@@ -127,8 +142,8 @@ class BenchmarkActivity : Activity() {
         start.text = getString(if (now.running) R.string.benchmark_stop else R.string.benchmark_start)
     }
 
-    private fun row(run: PhoneRun): String {
-        val figures = getString(
+    private fun row(context: Context, run: PhoneRun): String {
+        val figures = context.getString(
             R.string.benchmark_row,
             run.ran,
             run.threads,
@@ -137,8 +152,8 @@ class BenchmarkActivity : Activity() {
             milliseconds(run.times.p90),
             milliseconds(run.firstMs),
             milliseconds(run.loadMs),
-            run.before.thermal?.toString() ?: getString(R.string.not_told),
-            run.after.thermal?.toString() ?: getString(R.string.not_told),
+            run.before.thermal?.toString() ?: context.getString(R.string.not_told),
+            run.after.thermal?.toString() ?: context.getString(R.string.not_told),
         )
         return (listOf(figures) + run.notes).joinToString("\n")
     }

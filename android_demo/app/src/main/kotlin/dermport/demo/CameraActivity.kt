@@ -29,6 +29,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
     private var session: CameraSession? = null
     private var told: Hint? = null
     private var asked = false
+    private var shooting = false
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
@@ -43,6 +44,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
         asked = savedInstanceState?.getBoolean(ASKED) ?: false
         preview.surfaceTextureListener = this
         shoot.setOnClickListener {
+            shooting = true // one picture a tap, though the next frame follows at once
             shoot.isEnabled = false
             session?.shoot(-phoneTurn())
         }
@@ -98,6 +100,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
 
     private fun open(texture: SurfaceTexture) {
         if (session != null || isFinishing) return
+        shooting = false
         val now = CameraSession(
             getSystemService(Context.CAMERA_SERVICE) as CameraManager,
             hinted = { found -> runOnUiThread { show(found) } },
@@ -143,7 +146,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
 
     private fun show(found: Hint) {
         if (session == null) return
-        shoot.isEnabled = true
+        shoot.isEnabled = !shooting
         guide.good = found == Hint.GOOD
         if (found == told) return // TalkBack speaks at every change of the text
         told = found

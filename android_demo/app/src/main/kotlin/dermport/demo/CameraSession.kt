@@ -8,6 +8,7 @@ import android.hardware.camera2.CameraCaptureSession
 import android.hardware.camera2.CameraCharacteristics
 import android.hardware.camera2.CameraDevice
 import android.hardware.camera2.CameraManager
+import android.hardware.camera2.CaptureFailure
 import android.hardware.camera2.CaptureRequest
 import android.media.Image
 import android.media.ImageReader
@@ -38,7 +39,13 @@ class CameraSession(
     private var photos: ImageReader? = null
     private var frames: ImageReader? = null
     private var surface: Surface? = null
+
+    @Volatile
     private var closed = false
+
+    // The thread has to live until the camera answers: an unheard one would stay open.
+    @Volatile
+    private var opening = false
 
     private val id: String?
     private val characteristics: CameraCharacteristics?
@@ -48,6 +55,8 @@ class CameraSession(
             manager.cameraIdList.map { it to manager.getCameraCharacteristics(it) }
         } catch (_: CameraAccessException) {
             emptyList()
+        } catch (_: RuntimeException) {
+            emptyList() // cameras that came or went meanwhile
         }
         val back = found.firstOrNull { (_, told) -> told.get(CameraCharacteristics.LENS_FACING) == BACK }
         val best = back ?: found.firstOrNull()
@@ -79,7 +88,15 @@ class CameraSession(
             .apply { setOnImageAvailableListener({ photo(it) }, handler) }
         frames = ImageReader.newInstance(small.width, small.height, ImageFormat.YUV_420_888, 2)
             .apply { setOnImageAvailableListener({ frame(it) }, handler) }
-        guarded { manager.openCamera(name, Opened(), handler) }
+        opening = true
+        guarded {
+            try {
+                manager.openCamera(name, Opened(), handler)
+            } catch (error: Exception) {
+                opening = false
+                throw error
+            }
+        }
     }
 
     /** Takes a picture that lies right when the phone is turned by [phoneTurn] degrees. */
@@ -94,7 +111,7 @@ class CameraSession(
                 request.set(CaptureRequest.CONTROL_AF_MODE, CaptureRequest.CONTROL_AF_MODE_CONTINUOUS_PICTURE)
                 request.set(CaptureRequest.JPEG_ORIENTATION, (sensorTurn + phoneTurn + 360) % 360)
                 request.set(CaptureRequest.JPEG_QUALITY, JPEG_QUALITY)
-                session?.capture(request.build(), null, handler)
+                session?.capture(request.build(), Capture(), handler)
             }
         }
     }
@@ -107,7 +124,7 @@ class CameraSession(
             photos?.close()
             frames?.close()
             surface?.release()
-            thread.quitSafely()
+            if (!opening) thread.quitSafely()
         }
     }
 
@@ -124,7 +141,7 @@ class CameraSession(
                         guarded { ready.setRepeatingRequest(previewRequest(camera), null, handler) }
                     }
 
-                    override fun onConfigureFailed(refused: CameraCaptureSession) = failed()
+                    override fun onConfigureFailed(refused: CameraCaptureSession) = gaveUp()
                 },
                 handler,
             )
@@ -173,29 +190,38 @@ class CameraSession(
         try {
             work()
         } catch (_: CameraAccessException) {
-            failed()
-        } catch (_: IllegalStateException) {
-            failed() // the camera was taken away meanwhile
-        } catch (_: SecurityException) {
-            failed()
+            gaveUp()
+        } catch (_: RuntimeException) {
+            gaveUp() // the camera or the preview's surface was taken away meanwhile, or the permission
         }
+    }
+
+    /** Tells it unless the screen has gone on. */
+    private fun gaveUp() {
+        if (!closed) failed()
+    }
+
+    private inner class Capture : CameraCaptureSession.CaptureCallback() {
+        override fun onCaptureFailed(session: CameraCaptureSession, request: CaptureRequest, failure: CaptureFailure) =
+            gaveUp()
     }
 
     private inner class Opened : CameraDevice.StateCallback() {
         override fun onOpened(camera: CameraDevice) {
-            if (closed) return camera.close()
+            opening = false
+            if (closed) return end(camera)
             device = camera
             start(camera)
         }
 
-        override fun onDisconnected(camera: CameraDevice) {
-            camera.close()
-            if (!closed) failed()
-        }
+        override fun onDisconnected(camera: CameraDevice) = end(camera)
 
-        override fun onError(camera: CameraDevice, error: Int) {
+        override fun onError(camera: CameraDevice, error: Int) = end(camera)
+
+        private fun end(camera: CameraDevice) {
+            opening = false
             camera.close()
-            if (!closed) failed()
+            if (closed) thread.quitSafely() else failed()
         }
     }
 

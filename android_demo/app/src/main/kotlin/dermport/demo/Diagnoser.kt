@@ -61,7 +61,15 @@ object Diagnoser {
         val cam = network.output("cam")
         val unknown = network.output("unknown")[0]
         val done = System.nanoTime()
-        val ran = "LiteRT ${network.ran}, threads: ${network.threads}"
-        return Diagnosis(probabilities, cam, unknown, (prepared - start) / 1e6, (done - prepared) / 1e6, ran, photo.cut)
+        return Diagnosis(
+            probabilities,
+            cam,
+            unknown,
+            (prepared - start) / 1e6,
+            (done - prepared) / 1e6,
+            network.ran,
+            network.threads,
+            photo.cut,
+        )
     }
 }

@@ -7,6 +7,7 @@ import dermport.core.ModelFile
 /**
  * The answer to one picture, small enough to be kept by the system while the app is away.
  *
+ * @property ran the delegate, as [Network.ran].
  * @property cam the class activation maps, (height, width, classes).
  */
 class Diagnosis(
@@ -16,6 +17,7 @@ class Diagnosis(
     val preprocessingMs: Double,
     val inferenceMs: Double,
     val ran: String,
+    val threads: Int,
     val cut: Boolean,
 ) {
     /** Judges it; a [dermport.core.Problem] where it was another model's, opened before this one. */
@@ -31,6 +33,7 @@ class Diagnosis(
         putDouble("preprocessing", preprocessingMs)
         putDouble("inference", inferenceMs)
         putString("ran", ran)
+        putInt("threads", threads)
         putBoolean("cut", cut)
     }
 
@@ -45,6 +48,7 @@ class Diagnosis(
                 bundle.getDouble("preprocessing"),
                 bundle.getDouble("inference"),
                 bundle.getString("ran") ?: return null,
+                bundle.getInt("threads"),
                 bundle.getBoolean("cut"),
             )
         }

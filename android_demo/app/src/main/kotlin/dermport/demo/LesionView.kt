@@ -15,6 +15,7 @@ class LesionView(context: Context, attributes: AttributeSet?) : View(context, at
     private val place = Rect()
     private var picture: Bitmap? = null
     private var overlay: Bitmap? = null
+    private var square = false
 
     /** How strong the overlay is, 0 to 100. */
     var strength: Int = 60
@@ -23,7 +24,9 @@ class LesionView(context: Context, attributes: AttributeSet?) : View(context, at
             invalidate()
         }
 
-    fun show(picture: Bitmap?, overlay: Bitmap?) {
+    /** Shows a picture with its overlay; [square] where the network saw its middle square alone. */
+    fun show(picture: Bitmap?, overlay: Bitmap?, square: Boolean = false) {
+        this.square = square
         this.picture = picture
         this.overlay = overlay
         visibility = if (picture == null && overlay == null) GONE else VISIBLE
@@ -44,6 +47,10 @@ class LesionView(context: Context, attributes: AttributeSet?) : View(context, at
         paint.alpha = 255
         picture?.let { canvas.drawBitmap(it, null, place, paint) }
         paint.alpha = strength * 255 / 100
+        if (square) {
+            val side = min(place.width(), place.height())
+            place.inset((place.width() - side) / 2, (place.height() - side) / 2)
+        }
         overlay?.let { canvas.drawBitmap(it, null, place, paint) }
     }
 

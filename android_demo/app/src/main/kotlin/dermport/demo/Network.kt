@@ -1,6 +1,7 @@
 package dermport.demo
 
 import android.content.Context
+import android.os.Build
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
 import com.google.ai.edge.litert.LiteRtException
@@ -29,8 +30,12 @@ class Network private constructor(
     private val inputs: Map<String, TensorBuffer> = mapOf(ModelFile.INPUT to input)
     private val floats = FloatArray(if (file.input.type == ElementType.FLOAT32) file.input.elements else 0)
 
-    /** Runs the pixels of [dermport.core.Preprocessor.output]; [output] then tells the answers. */
-    fun run(pixels: ByteArray) {
+    /**
+     * Runs the pixels of [dermport.core.Preprocessor.output]; [output] then tells the answers.
+     *
+     * @throws Problem LiteRT gave up, as for want of memory.
+     */
+    fun run(pixels: ByteArray) = guarded {
         if (file.input.type == ElementType.UINT8) {
             input.writeInt8(pixels)
         } else {
@@ -41,7 +46,13 @@ class Network private constructor(
     }
 
     /** One output of the last [run], by its name. */
-    fun output(name: String): FloatArray = outputs.getValue(name).readFloat()
+    fun output(name: String): FloatArray = guarded { outputs.getValue(name).readFloat() }
+
+    private fun <T> guarded(work: () -> T): T = try {
+        work()
+    } catch (error: LiteRtException) {
+        throw Problem("LiteRT failed on $ran (${error.message}). Close other apps and try again.", error)
+    }
 
     override fun close() {
         input.close()
@@ -73,6 +84,9 @@ class Network private constructor(
                 return checked(compiled) { Network(compiled, model.file, BenchmarkAsk.CPU, threads, note) }
             } catch (error: LiteRtException) {
                 throw Problem("${model.name}: LiteRT cannot run it (${error.message}). Export the model again.", error)
+            } catch (error: LinkageError) {
+                val abi = Build.SUPPORTED_ABIS.firstOrNull()
+                throw Problem("LiteRT has no library for this phone's processor ($abi). Try another phone.", error)
             }
         }
 

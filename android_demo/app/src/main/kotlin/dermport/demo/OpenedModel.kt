@@ -7,7 +7,6 @@ import dermport.core.ModelFile
 import dermport.core.Problem
 import dermport.core.Storage
 import java.io.File
-import java.io.IOException
 import java.nio.ByteBuffer
 import java.security.MessageDigest
 
@@ -55,21 +54,13 @@ class OpenedModel(
             var model: OpenedModel? = null
             Storage.replace(target, storageFull) { half ->
                 val large = "$name has more than 512 MB and is no model of this project. Choose another file."
-                open(context, uri, gone).use { from ->
-                    half.outputStream().use { to -> Storage.copy(from, to, MOST_BYTES, large) }
+                ChosenFile.open(context.contentResolver, uri, gone).use { from ->
+                    half.outputStream().use { to -> Storage.copy(from, to, MOST_BYTES, large, gone) }
                 }
                 model = read(half.readBytes(), name, null, target.path)
-                File(context.filesDir, NAME).writeText(name)
+                Storage.replace(File(context.filesDir, NAME), storageFull) { it.writeText(name) }
             }
             return checkNotNull(model)
-        }
-
-        private fun open(context: Context, uri: Uri, gone: String) = try {
-            context.contentResolver.openInputStream(uri) ?: throw Problem(gone)
-        } catch (error: IOException) {
-            throw Problem(gone, error)
-        } catch (error: SecurityException) {
-            throw Problem(gone, error)
         }
 
         /** What the phone's chooser called the file. */
@@ -80,6 +71,9 @@ class OpenedModel(
         } catch (_: RuntimeException) {
             null // another app's provider; the file may still be readable
         }
+
+        /** Whether a model from storage is used, be it readable or not. */
+        fun isAdopted(context: Context): Boolean = File(context.filesDir, ADOPTED).isFile
 
         /** Goes back to the model in the assets. */
         fun forget(context: Context) {

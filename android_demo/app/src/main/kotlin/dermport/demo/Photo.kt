@@ -10,8 +10,6 @@ import dermport.core.PictureFile
 import dermport.core.Problem
 import dermport.core.Storage
 import java.io.ByteArrayOutputStream
-import java.io.IOException
-import java.io.InputStream
 import kotlin.math.max
 import kotlin.math.min
 
@@ -25,7 +23,8 @@ class Photo(val bitmap: Bitmap, val orientation: Orientation, val cut: Boolean) 
     fun preview(side: Int): Bitmap {
         val share = min(1f, side.toFloat() / max(bitmap.width, bitmap.height))
         val matrix = Matrix()
-        matrix.postScale(share, share)
+        // a picture much wider than high, or the other way round, keeps one pixel
+        matrix.postScale(max(share, 1f / bitmap.width), max(share, 1f / bitmap.height))
         if (orientation.transposed) {
             // x and y change places; the mirroring below is that of the upright picture
             matrix.postConcat(Matrix().apply { setValues(floatArrayOf(0f, 1f, 0f, 1f, 0f, 0f, 0f, 0f, 1f)) })
@@ -38,17 +37,10 @@ class Photo(val bitmap: Bitmap, val orientation: Orientation, val cut: Boolean) 
         private const val MOST_BYTES = 256L * 1024 * 1024
 
         /** The bytes behind an address that another app gave. */
-        fun bytes(resolver: ContentResolver, uri: Uri, gone: String): ByteArray = try {
-            resolver.openInputStream(uri)?.use { limited(it) } ?: throw Problem(gone)
-        } catch (error: IOException) {
-            throw Problem(gone, error)
-        } catch (error: SecurityException) {
-            throw Problem(gone, error)
-        }
-
-        private fun limited(stream: InputStream): ByteArray {
+        fun bytes(resolver: ContentResolver, uri: Uri, gone: String): ByteArray {
             val content = ByteArrayOutputStream()
-            Storage.copy(stream, content, MOST_BYTES, "The file has more than 256 MB. Choose a smaller picture.")
+            val large = "The file has more than 256 MB. Choose a smaller picture."
+            ChosenFile.open(resolver, uri, gone).use { Storage.copy(it, content, MOST_BYTES, large, gone) }
             return content.toByteArray()
         }
 

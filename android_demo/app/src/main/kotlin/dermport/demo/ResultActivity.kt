@@ -12,6 +12,7 @@ import android.widget.ProgressBar
 import android.widget.SeekBar
 import android.widget.TextView
 import dermport.core.Answer
+import dermport.core.Crop
 import dermport.core.HeatMap
 import dermport.core.ModelFile
 import dermport.core.Problem
@@ -114,7 +115,7 @@ class ResultActivity : Activity() {
         val preprocessing = milliseconds(now.diagnosis.preprocessingMs)
         (findViewById(R.id.times) as TextView).text = listOf(
             getString(R.string.times, preprocessing, milliseconds(now.diagnosis.inferenceMs)),
-            getString(R.string.ran_on, now.diagnosis.ran),
+            getString(R.string.ran_on, now.diagnosis.ran, now.diagnosis.threads),
         ).joinToString("\n")
         if (answer.isUnknown) showUnknown(now) else showAnswer(now, answer)
     }
@@ -123,6 +124,7 @@ class ResultActivity : Activity() {
         headline.text = getString(R.string.unknown)
         explain(getString(R.string.unknown_text), now)
         lesion.show(now.picture, null)
+        lesion.contentDescription = getString(R.string.picture_description)
     }
 
     private fun showAnswer(now: Shown, answer: Answer) {
@@ -159,7 +161,8 @@ class ResultActivity : Activity() {
         chosen = ranked.index
         val (height, width) = now.file.mapSize
         val colors = HeatMap(height, width, now.file.contract.labels.size, MAP).draw(now.diagnosis.cam, ranked.index)
-        lesion.show(now.picture, Bitmap.createBitmap(colors, MAP, MAP, Bitmap.Config.ARGB_8888))
+        val overlay = Bitmap.createBitmap(colors, MAP, MAP, Bitmap.Config.ARGB_8888)
+        lesion.show(now.picture, overlay, now.file.contract.recipe.crop == Crop.CENTER_SQUARE)
         lesion.contentDescription = getString(R.string.lesion_description, ranked.label.name)
         lookedHere.text = getString(R.string.looked_here, ranked.label.name)
         setOverlayVisible(true)
