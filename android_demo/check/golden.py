@@ -17,7 +17,7 @@ from runtimes.preprocess import load_image, preprocess
 
 _ROOT = Path(__file__).resolve().parents[2]
 FOLDER = _ROOT / "android_demo" / "core" / "src" / "test" / "resources" / "golden"
-_RECIPE = Preprocessing(
+RECIPE = Preprocessing(
     exif_orientation=True,
     crop="none",
     effective_resolution=84,
@@ -53,7 +53,7 @@ def golden_files() -> dict[str, bytes]:
     cases: list[dict[str, Any]] = []
     for name, width, height, orientation, crop, effective, size in _CASES:
         recipe = replace(
-            _RECIPE,
+            RECIPE,
             crop=crop,
             effective_resolution=effective,
             size=size,

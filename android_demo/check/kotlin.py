@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from android_demo.check.tools import Tools, cache_folder, run
+from runtimes.atomic import replacing_file
 from runtimes.console import note
 
 DEMO = Path(__file__).resolve().parents[1]
@@ -41,16 +42,14 @@ def compile_kotlin(tools: Tools, name: str, sources: Path, libraries: Sequence[P
     jar = built_folder() / f"{name}-{digest.hexdigest()[:16]}.jar"
     if zipfile.is_zipfile(jar):  # an earlier one may be cut short, by a full disk or a power cut
         return jar
-    jar.parent.mkdir(parents=True, exist_ok=True)
     note(f"compiling {len(files)} Kotlin files of {name}")
-    half = jar.with_name(f"{os.getpid()}-{jar.name}")
     path = os.pathsep.join(map(str, (tools.stdlib, *libraries)))
     # The last class format that Debian's dexer reads; lambdas as classes for the same reason.
     command = ["java", _HEAP, "-cp", tools.compiler, "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"]
     command += ["-no-stdlib", "-no-reflect", "-jvm-target", "1.8", "-Werror"]
     command += ["-Xlambdas=class", "-Xsam-conversions=class", "-Xstring-concat=inline"]
-    run([*command, "-classpath", path, "-d", half, *files])
-    os.replace(half, jar)
+    with replacing_file(jar) as half:
+        run([*command, "-classpath", path, "-d", half, *files])
     for old in jar.parent.glob(f"{name}-*.jar"):
         if old != jar and len(old.stem) == len(jar.stem):
             old.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ LiteRT itself is not in it, so that it shows the first screen and runs no networ
 from __future__ import annotations
 
 import hashlib
-import os
+import re
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from pathlib import Path
 from android_demo.check.kotlin import CORE, DEMO, built_folder, compile_kotlin
 from android_demo.check.project import Project
 from android_demo.check.tools import Tools, run
+from runtimes.atomic import replacing_file
 from runtimes.errors import InputError
 
 _APP = DEMO / "app" / "src" / "main"
@@ -76,9 +77,9 @@ def _link_resources(tools: Tools, project: Project, folder: Path) -> Path:
     head = "<manifest "
     named = manifest.replace(head, f'{head}package="{project.package}" ', 1)
     # aapt2 of API 29 does not know this element of API 31
-    start, end = named.find("<uses-native-library"), named.find("/>", named.find("<uses-native"))
-    if start >= 0:
-        named = named[:start] + named[end + 2 :]
+    named = re.sub(r"<uses-native-library\b[^>]*/>", "", named)
+    # Gradle removes these; aapt2 would ask for them
+    named = re.sub(r'<uses-permission\b[^>]*tools:node="remove"[^>]*/>', "", named)
     (folder / "AndroidManifest.xml").write_text(named, encoding="utf-8")
     command: list[str | Path] = [*aapt, "link", "-o", linked, "-I", tools.framework, "--java", java]
     command += ["--manifest", folder / "AndroidManifest.xml", "-A", _APP / "assets"]
@@ -124,9 +125,8 @@ def _dex(tools: Tools, jars: tuple[Path, ...], folder: Path) -> None:
         _run_dexer(tools, jars, folder)
         for old in built_folder().glob("classes-*.dex"):
             old.unlink(missing_ok=True)
-        half = kept.with_name(f"{os.getpid()}-{kept.name}")
-        shutil.copyfile(folder / "classes.dex", half)
-        os.replace(half, kept)
+        with replacing_file(kept) as half:
+            shutil.copyfile(folder / "classes.dex", half)
     shutil.copyfile(kept, folder / "classes.dex")
 
 
@@ -207,7 +207,5 @@ def _check_content(apk: Path, told: str, project: Project) -> None:
 
 def keep(package: Package, target: Path) -> None:
     """Copies the .apk to where a person asked for it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    half = target.with_name(f".{os.getpid()}-{target.name}")
-    shutil.copyfile(package.path, half)
-    os.replace(half, target)
+    with replacing_file(target) as half:
+        shutil.copyfile(package.path, half)

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from android_demo.check.kotlin import DEMO
 
 _ANDROID = "{http://schemas.android.com/apk/res/android}"
+_TOOLS = "{http://schemas.android.com/tools}"
 _MIN_SDK = 26
 _PERMISSIONS = {"android.permission.CAMERA"}
 _EXPORTED = {".AboutActivity", ".BenchmarkActivity"}
@@ -57,6 +58,7 @@ def read_project(demo: Path = DEMO) -> Project:
         *_sdk_faults(versions, script),
         *_manifest_faults(app, package),
         *_source_faults(app),
+        *_source_faults(demo / "core" / "src" / "main"),
         *_asset_faults(app),
     ]
     if not package:
@@ -127,10 +129,16 @@ def _sdk_faults(versions: dict[str, str], script: str) -> list[str]:
 
 def _manifest_faults(app: Path, package: str) -> list[str]:
     root = ElementTree.parse(app / "AndroidManifest.xml").getroot()
-    asked = {item.get(f"{_ANDROID}name", "") for item in root.iter("uses-permission")}
+    asked: set[str] = set()
+    removed: set[str] = set()
+    for item in root.iter("uses-permission"):
+        kept = item.get(f"{_TOOLS}node") != "remove"
+        (asked if kept else removed).add(item.get(f"{_ANDROID}name", ""))
     faults = (
         [] if asked == _PERMISSIONS else [f"permissions are {sorted(asked)}, expected the camera"]
     )
+    if "android.permission.INTERNET" not in removed:
+        faults.append("INTERNET has to be removed by name, or a library may bring it in")
     folder = app / "kotlin" / Path(*package.split("."))
     exported = set()
     for kind in ("activity", "service", "receiver", "provider", "activity-alias"):
@@ -151,9 +159,9 @@ def _manifest_faults(app: Path, package: str) -> list[str]:
     return faults
 
 
-def _source_faults(app: Path) -> list[str]:
+def _source_faults(sources: Path) -> list[str]:
     faults = []
-    for file in sorted(app.rglob("*.kt")):
+    for file in sorted(sources.rglob("*.kt")):
         text = file.read_text("utf-8")
         faults += [
             f"{file.name}: {match[0]!r}, but the app {promise}"

@@ -93,19 +93,36 @@ def _screen(
 def _about(contract: Contract, night: bool, text_scale: float = 1.0) -> Image.Image:
     resources = Resources(night)
     root = resources.layout("about")
-    labels = ", ".join(label.name for label in contract.labels)
-    training = contract.training
-    root.find("card").values["text"] = "\n\n".join(
-        (
-            f"{contract.name} ({shipped().name}, {shipped().stat().st_size / 1e6:.3g} MB)",
-            f"Knows: {labels}",
-            f"{training.student}, trained by {training.method} from {training.teacher} on "
-            f"{training.images} images ({training.data}), split by {training.split_protocol}",
-            contract.intended_use,
-        )
-    )
+    root.find("card").values["text"] = "\n\n".join(_card(resources, contract))
     root.find("licence").values["text"] = contract.license
     return _screen(resources, text_scale).draw(root, HEIGHT, "@color/background")
+
+
+def _card(resources: Resources, contract: Contract) -> Iterator[str]:
+    """As ModelCard writes it."""
+    told, size = contract.training, shipped().stat().st_size
+    yield resources.string("card_head", contract.name, shipped().name, f"{size / 1e6:#.3g}")
+    yield resources.string("card_knows", ", ".join(label.name for label in contract.labels))
+    words = [told.images, told.data, told.split_protocol]
+    if told.teacher is None:
+        yield resources.string("card_trained", told.student, told.method, *words)
+    else:
+        yield resources.string("card_distilled", told.student, told.method, told.teacher, *words)
+    if told.synthetic:
+        yield resources.string("card_synthetic")
+    for name, value in told.metrics.items():
+        if isinstance(value, list):
+            continue
+        ends = told.metrics.get(f"{name}_interval")
+        shown = [f"{number:#.3g}" for number in (value, *(ends if isinstance(ends, list) else ()))]
+        line = "card_metric_interval" if len(shown) == 3 else "card_metric"
+        yield resources.string(line, name.replace("_", " "), *shown)
+    found = contract.calibration.sensitivity
+    known = [label for label in contract.labels if label.code in found]
+    each = ", ".join(f"{label.name} {found[label.code] * 100:.0f} %" for label in known)
+    accepted = f"{contract.calibration.accepted_share * 100:.0f} %"
+    yield resources.string("card_sensitivity", accepted, each)
+    yield contract.intended_use
 
 
 def _camera(picture: Image.Image) -> Image.Image:
@@ -169,7 +186,7 @@ def _result(shown: Answered, night: bool) -> Image.Image:
     root.find("times").values["text"] = "\n".join(
         (
             resources.string("times", "…", "…"),
-            resources.string("ran_on", "LiteRT xnnpack, threads: 4"),
+            resources.string("ran_on", "xnnpack", 4),
         )
     )
     height = (WIDTH - 40) * shown.picture.height / shown.picture.width

@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
+from android_demo.check.golden import RECIPE
 from android_demo.check.host import host_command
 from android_demo.check.tools import Tools
 from runtimes.contract import Preprocessing
@@ -26,14 +27,6 @@ MOST_MEGABYTES = 64.0
 WIDTH, HEIGHT = 4000, 3000
 _WARM_UP = 8
 _TURN = {1: None, 6: Image.Transpose.ROTATE_270}
-_RECIPE = Preprocessing(
-    exif_orientation=True,
-    crop="none",
-    effective_resolution=84,
-    size=224,
-    resize_filter="bilinear",
-    antialias=True,
-)
 
 
 @dataclass(frozen=True)
@@ -82,7 +75,7 @@ def measure(tools: Tools, rounds: int) -> list[Case]:
         file = Path(folder) / "photo.argb"
         argb.astype("<u4").tofile(file)
         return [
-            _case(tools, file, photo, name, orientation, replace(_RECIPE, crop=crop), rounds)
+            _case(tools, file, photo, name, orientation, replace(RECIPE, crop=crop), rounds)
             for name, orientation, crop in ways
         ]
 

@@ -91,8 +91,8 @@ class Resources:
         """A string with its placeholders (%1$s, %2$d) filled in."""
         text = self._strings[name]
         for i, value in enumerate(values, start=1):
-            text = re.sub(rf"%{i}\$[sd]", str(value), text)
-        return text
+            text = text.replace(f"%{i}$s", str(value)).replace(f"%{i}$d", str(value))
+        return text.replace("%%", "%") if values else text
 
     def color(self, value: str) -> str:
         """A colour as "#AARRGGBB"."""

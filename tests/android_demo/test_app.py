@@ -99,6 +99,11 @@ _BREAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
         ),
         "permissions are",
     ),
+    "internet of a library": (
+        "app/src/main/AndroidManifest.xml",
+        lambda text: text.replace("tools:node", "tools:strict"),
+        "INTERNET has to be removed",
+    ),
     "exported": (
         "app/src/main/AndroidManifest.xml",
         lambda text: text.replace('exported="false"', 'exported="true"', 1),
@@ -133,6 +138,56 @@ _BREAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
         "app/src/main/kotlin/dermport/demo/Photo.kt",
         lambda text: text + '\nfun log() = android.util.Log.d("x", "y")\n',
         "logs nothing",
+    ),
+    "a log in the core": (
+        "core/src/main/kotlin/dermport/core/Plan.kt",
+        lambda text: text + '\nfun log() = println("x")\n',
+        "logs nothing",
+    ),
+    "a connection": (
+        "app/src/main/kotlin/dermport/demo/Photo.kt",
+        lambda text: text + '\nfun fetch() = java.net.URL("x").readBytes()\n',
+        "has no network",
+    ),
+    "a picture stored": (
+        "app/src/main/kotlin/dermport/demo/Photo.kt",
+        lambda text: text + "\nfun keep(b: Bitmap) = b.compress(TODO(), 1, TODO())\n",
+        "stores no picture",
+    ),
+    "nnapi": (
+        "app/src/main/kotlin/dermport/demo/Network.kt",
+        lambda text: text + '\nconst val OTHER = "nnapi"\n',
+        "uses no NNAPI",
+    ),
+    "unsaid export": (
+        "app/src/main/AndroidManifest.xml",
+        lambda text: text.replace(' android:exported="false"', "", 1),
+        "does not say whether it is exported",
+    ),
+    "old target": (
+        "gradle/libs.versions.toml",
+        lambda text: text.replace('targetSdk = "37"', 'targetSdk = "35"'),
+        "36 at least",
+    ),
+    "unused version": (
+        "gradle/libs.versions.toml",
+        lambda text: text.replace("[versions]", '[versions]\nother = "1"'),
+        "is used nowhere",
+    ),
+    "missing version": (
+        "gradle/libs.versions.toml",
+        lambda text: text.replace('version.ref = "junit"', 'version.ref = "junit5"'),
+        "the version junit5 is missing",
+    ),
+    "missing module": (
+        "settings.gradle.kts",
+        lambda text: text.replace('":core"', '":kernel"'),
+        "includes kernel",
+    ),
+    "compressed model": (
+        "app/build.gradle.kts",
+        lambda text: text.replace('noCompress += "tflite"', ""),
+        "the model has to stay uncompressed",
     ),
     "compressed libraries": (
         "app/build.gradle.kts",

@@ -5,7 +5,7 @@ details are others on a phone. The lesion is drawn by code; the answer is the sh
 
 examples:
   python -m android_demo.check screens
-  python -m android_demo.check screens --out /tmp/screens
+  python -m android_demo.check screens --out build/screens
 
 exit code: 0 written, 2 the folder cannot be written
 """

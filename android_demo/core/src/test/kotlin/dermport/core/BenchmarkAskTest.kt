@@ -45,5 +45,8 @@ class BenchmarkAskTest {
         Transparency.overWhite(pixels, 3)
         val white = 0xFFFFFFFF.toInt()
         assertArrayEquals(intArrayOf(white, 0xFF7F7F7F.toInt(), 0xFF102030.toInt(), 0x00FFFFFF), pixels)
+        // Pillow's alpha_composite gives these: rounded, not cut off
+        val faint = intArrayOf(0x02640007, 0x4D5AC821).also { Transparency.overWhite(it, 2) }
+        assertArrayEquals(intArrayOf(0xFFFEFDFD.toInt(), 0xFFCDEEBC.toInt()), faint)
     }
 }
