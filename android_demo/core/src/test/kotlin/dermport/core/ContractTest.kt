@@ -16,22 +16,23 @@ class ContractTest {
         assertEquals(8, contract.labels.size)
         assertEquals(Label("MEL", "Melanoma"), contract.labels[0])
         assertEquals(Recipe(true, Crop.NONE, 84, 224), contract.recipe)
-        assertTrue(contract.calibration.unknownThreshold < 0)
+        assertEquals(2.7729, contract.calibration.unknownThreshold, 1e-4)
         assertTrue("Not a medical device" in contract.intendedUse)
     }
 
     @Test
     fun `a newer major version says to update, an older one to export again`() {
-        assertTrue("newer app" in refused("\"version\": \"1.0\"", "\"version\": \"2.0\""))
-        assertTrue("export the model again" in refused("\"version\": \"1.0\"", "\"version\": \"0.9\""))
-        assertTrue("two numbers" in refused("\"version\": \"1.0\"", "\"version\": \"one\""))
+        assertTrue("newer app" in refused("\"version\": \"1.2\"", "\"version\": \"2.0\""))
+        assertTrue("export the model again" in refused("\"version\": \"1.2\"", "\"version\": \"0.9\""))
+        assertTrue("two numbers" in refused("\"version\": \"1.2\"", "\"version\": \"one\""))
     }
 
     @Test
     fun `a newer minor version may carry more, this one may not`() {
+        val known = text.replace("\"version\": \"1.2\"", "\"version\": \"1.1\"")
+        assertTrue("unknown key 'decision'" in assertThrows(Problem::class.java) { Contract.parse(known, "f") }.message)
         val more = text.replace("\"license\"", "\"colour\": 1, \"license\"")
-        assertTrue("unknown key 'colour'" in assertThrows(Problem::class.java) { Contract.parse(more, "f") }.message)
-        Contract.parse(more.replace("\"version\": \"1.0\"", "\"version\": \"1.9\""), "f")
+        Contract.parse(more.replace("\"version\": \"1.2\"", "\"version\": \"1.9\""), "f")
     }
 
     @Test

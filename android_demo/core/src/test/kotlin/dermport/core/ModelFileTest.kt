@@ -46,7 +46,7 @@ class ModelFileTest {
     @Test
     fun `a file without a contract, with a newer one, or of another network says what to do`() {
         assertTrue("python -m export run" in refused("DERMPORT_CONTRACT", "SOMETHING_ELSE_17"))
-        assertTrue("newer app" in refused("\"version\": \"1.1\"", "\"version\": \"2.1\""))
+        assertTrue("newer app" in refused("\"version\": \"1.2\"", "\"version\": \"2.1\""))
         assertTrue("another network" in refused("\"size\": 224", "\"size\": 192"))
         assertTrue("another network" in refused("\"dtype\": \"uint8\"", "\"dtype\":\"float32\"", same = false))
         val text = "this is a text and no model at all, whatever it is called"
