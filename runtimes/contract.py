@@ -8,6 +8,8 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from runtimes.contract_checks import ContractValueError, close, is_numeric, require
+from runtimes.contract_decision import DECISION_RULE, UNKNOWN_SCORES, Decision, read_decision
 from runtimes.errors import InputError
 from runtimes.strict_json import StrictObject, is_number, parse_object
 
@@ -18,16 +20,6 @@ INPUT_NAME = "image"
 OUTPUT_NAMES = ("probabilities", "cam", "unknown")
 CROPS = ("none", "center-square")
 INPUT_DTYPES = ("float32", "uint8")
-UNKNOWN_SCORES = {
-    "max_logit": "minus the largest logit",
-    "features": "distance of the pooled features from those of the training data, minus a share "
-    "of the largest logit",
-}
-DECISION_RULE = (
-    "if unknown is above calibration.unknown_threshold: 'unknown'; else, if the probability of the "
-    "code of the alert with the aim decision.aim is at or above its threshold: 'suspected CODE'; "
-    "else the code of the largest probability"
-)
 
 
 @dataclass(frozen=True)
@@ -60,16 +52,16 @@ class Preprocessing:
     antialias: bool
 
     def __post_init__(self) -> None:
-        _require(self.crop in CROPS, "preprocessing.crop", self.crop, f"one of {', '.join(CROPS)}")
+        require(self.crop in CROPS, "preprocessing.crop", self.crop, f"one of {', '.join(CROPS)}")
         for key, side in (("effective_resolution", self.effective_resolution), ("size", self.size)):
-            _require(1 <= side <= 4096, f"preprocessing.{key}", side, "1 to 4096 pixels")
-        _require(
+            require(1 <= side <= 4096, f"preprocessing.{key}", side, "1 to 4096 pixels")
+        require(
             self.resize_filter == "bilinear",
             "preprocessing.resize_filter",
             self.resize_filter,
             "'bilinear'",
         )
-        _require(
+        require(
             self.antialias,
             "preprocessing.antialias",
             self.antialias,
@@ -96,76 +88,14 @@ class Calibration:
     def __post_init__(self) -> None:
         temperature, threshold = self.temperature, self.unknown_threshold
         fits = math.isfinite(temperature) and temperature > 0
-        _require(fits, "calibration.temperature", temperature, "a finite number above 0")
-        _require(
+        require(fits, "calibration.temperature", temperature, "a finite number above 0")
+        require(
             math.isfinite(threshold), "calibration.unknown_threshold", threshold, "a finite number"
         )
         shares = {"accepted_share": self.accepted_share}
         shares |= {f"sensitivity.{code}": value for code, value in self.sensitivity.items()}
         for key, share in shares.items():
-            _require(0 <= share <= 1, f"calibration.{key}", share, "a share from 0 to 1")
-
-
-@dataclass(frozen=True)
-class Alert:
-    """An operating point of a class that must not be missed.
-
-    Attributes:
-        code: of the class.
-        aim: sensitivity that the threshold has on the validation side.
-        threshold: the class is suspected where its probability is at or above it.
-        sensitivity: on the test side: value, and low and high end of its 95 % interval.
-        specificity: likewise.
-    """
-
-    code: str
-    aim: float
-    threshold: float
-    sensitivity: tuple[float, ...]
-    specificity: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        shares = {"aim": self.aim, "threshold": self.threshold}
-        for name in ("sensitivity", "specificity"):
-            values = getattr(self, name)
-            _require(len(values) == 3, f"decision.alerts.{name}", values, "value, low and high")
-            shares |= {f"{name}[{place}]": value for place, value in enumerate(values)}
-        for key, share in shares.items():
-            _require(0 <= share <= 1, f"decision.alerts.{key}", share, "a share from 0 to 1")
-
-
-@dataclass(frozen=True)
-class Decision:
-    """How probabilities and unknown score become one answer; `runtimes.decision` carries it out.
-
-    Attributes:
-        unknown_score: what the output `unknown` is, a key of UNKNOWN_SCORES.
-        aim: of the alert in force; None if there is none.
-        alerts: operating points, each with another aim.
-        evidence: name to number, or (nested) lists of numbers: what was measured of calibration
-            and unknown score on the test side.
-    """
-
-    unknown_score: str
-    aim: float | None
-    alerts: tuple[Alert, ...]
-    evidence: dict[str, float | list[Any]]
-
-    def __post_init__(self) -> None:
-        known, aims = f"one of {', '.join(UNKNOWN_SCORES)}", [each.aim for each in self.alerts]
-        fits = self.unknown_score in UNKNOWN_SCORES
-        _require(fits, "decision.unknown_score", self.unknown_score, known)
-        _require(len(set(aims)) == len(aims), "decision.alerts", aims, "every aim once")
-        fits = self.aim is None or self.aim in aims
-        _require(fits, "decision.aim", self.aim, f"null or one of {aims}, the alerts' aims")
-        for name, value in self.evidence.items():
-            expected = "a finite number or lists of them"
-            _require(_is_numeric(value), f"decision.evidence.{name}", value, expected)
-
-    @property
-    def alert(self) -> Alert | None:
-        """The operating point in force."""
-        return next((each for each in self.alerts if each.aim == self.aim), None)
+            require(0 <= share <= 1, f"calibration.{key}", share, "a share from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -197,10 +127,10 @@ class Training:
     metrics: dict[str, float | list[Any]]
 
     def __post_init__(self) -> None:
-        _require(self.images >= 0, "training.images", self.images, "0 or more")
+        require(self.images >= 0, "training.images", self.images, "0 or more")
         for name, value in self.metrics.items():
-            _require(
-                _is_numeric(value),
+            require(
+                is_numeric(value),
                 f"training.metrics.{name}",
                 value,
                 "a finite number or lists of them",
@@ -228,19 +158,19 @@ class Contract:
     def __post_init__(self) -> None:
         codes = list(self.codes)
         possible = f"one of {', '.join(INPUT_DTYPES)}"
-        _require(self.input_dtype in INPUT_DTYPES, "input.dtype", self.input_dtype, possible)
-        _require(bool(self.name.strip()), "name", self.name, "a name")
-        _require(len(codes) >= 2, "labels", codes, "at least two classes")
-        _require(all(code.strip() for code in codes), "labels", codes, "a code for every class")
-        _require(len(set(codes)) == len(codes), "labels", codes, "every code once")
+        require(self.input_dtype in INPUT_DTYPES, "input.dtype", self.input_dtype, possible)
+        require(bool(self.name.strip()), "name", self.name, "a name")
+        require(len(codes) >= 2, "labels", codes, "at least two classes")
+        require(all(code.strip() for code in codes), "labels", codes, "a code for every class")
+        require(len(set(codes)) == len(codes), "labels", codes, "every code once")
         for code in self.calibration.sensitivity:
-            _require(
+            require(
                 code in codes, "calibration.sensitivity", code, f"one of {', '.join(codes[:50])}"
             )
 
         for alert in self.decision.alerts if self.decision else ():
             possible = f"one of {', '.join(codes[:50])}"
-            _require(alert.code in codes, "decision.alerts.code", alert.code, possible)
+            require(alert.code in codes, "decision.alerts.code", alert.code, possible)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -293,15 +223,17 @@ class Contract:
                 license=top.text("license"),
                 intended_use=top.text("intended_use"),
                 input_dtype=top.child("input").text("dtype"),
-                decision=_decision(top.child("decision"), newer) if top.has("decision") else None,
+                decision=(
+                    read_decision(top.child("decision"), newer) if top.has("decision") else None
+                ),
             )
-        except _ValueError as error:
+        except ContractValueError as error:
             raise InputError(f"{origin}: {error}") from error
         except RecursionError as error:
             raise InputError(f"{origin}: its lists are nested too deeply; export again.") from error
         _check_derived(top, "input", contract._input(), newer)
         _check_derived(top, "outputs", contract._outputs(), newer)
-        _close(top, newer)
+        close(top, newer)
         return contract
 
     def _input(self) -> dict[str, Any]:
@@ -365,21 +297,6 @@ def check_model_name(name: str, where: str) -> None:
         )
 
 
-class _ValueError(InputError):
-    """A value outside its range; `from_json` puts the origin in front."""
-
-
-def _require(fits: bool, key: str, found: Any, expected: str) -> None:
-    if not fits:
-        raise _ValueError(f"the contract's '{key}' is {found!r}; expected {expected}.")
-
-
-def _is_numeric(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_numeric, value))
-    return is_number(value)
-
-
 def _is_newer_minor(top: StrictObject) -> bool:
     version = top.text("version")
     major, _, minor = version.partition(".")
@@ -396,16 +313,11 @@ def _is_newer_minor(top: StrictObject) -> bool:
     return int(minor) > own_minor
 
 
-def _close(item: StrictObject, newer: bool) -> None:
-    if not newer:
-        item.close()
-
-
 def _labels(top: StrictObject, newer: bool) -> tuple[Label, ...]:
     labels = []
     for item in top.children("labels"):
         labels.append(Label(code=item.text("code"), name=item.text("name")))
-        _close(item, newer)
+        close(item, newer)
     return tuple(labels)
 
 
@@ -418,7 +330,7 @@ def _preprocessing(item: StrictObject, newer: bool) -> Preprocessing:
         resize_filter=item.text("resize_filter"),
         antialias=item.flag("antialias"),
     )
-    _close(item, newer)
+    close(item, newer)
     return result
 
 
@@ -433,39 +345,8 @@ def _calibration(item: StrictObject, newer: bool) -> Calibration:
         accepted_share=item.number("accepted_share"),
         sensitivity={code: float(value) for code, value in sensitivity.items()},
     )
-    _close(item, newer)
+    close(item, newer)
     return result
-
-
-def _decision(item: StrictObject, newer: bool) -> Decision:
-    if (rule := item.text("rule")) != DECISION_RULE and not newer:
-        raise item.error("rule", rule, f"'{DECISION_RULE}'")
-    alerts = []
-    for each in item.children("alerts"):
-        alert = Alert(
-            code=each.text("code"),
-            aim=each.number("aim"),
-            threshold=each.number("threshold"),
-            sensitivity=_numbers(each, "sensitivity"),
-            specificity=_numbers(each, "specificity"),
-        )
-        alerts.append(alert)
-        _close(each, newer)
-    result = Decision(
-        unknown_score=item.text("unknown_score"),
-        aim=item.number_or_none("aim"),
-        alerts=tuple(alerts),
-        evidence=item.mapping("evidence"),
-    )
-    _close(item, newer)
-    return result
-
-
-def _numbers(item: StrictObject, key: str) -> tuple[float, ...]:
-    values = item.array(key)
-    if not all(map(is_number, values)):
-        raise item.error(key, values, "an array of numbers")
-    return tuple(float(value) for value in values)
 
 
 def _training(item: StrictObject, newer: bool) -> Training:
@@ -481,7 +362,7 @@ def _training(item: StrictObject, newer: bool) -> Training:
         seed=item.integer("seed"),
         metrics=item.mapping("metrics"),
     )
-    _close(item, newer)
+    close(item, newer)
     return result
 
 

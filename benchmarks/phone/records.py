@@ -28,6 +28,13 @@ class Ask:
     def __str__(self) -> str:
         return f"{self.file}, {self.threads} threads, {self.delegate}"
 
+    @classmethod
+    def from_json(cls, value: StrictObject) -> Ask:
+        """Reads what `asdict` gave."""
+        ask = cls(value.text("file"), value.integer("threads"), value.text("delegate"))
+        value.close()
+        return ask
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -106,15 +113,12 @@ class Row:
     @classmethod
     def from_json(cls, value: StrictObject) -> Row:
         """Reads what `to_json` gave."""
-        asked = value.child("asked")
-        ask = Ask(asked.text("file"), asked.integer("threads"), asked.text("delegate"))
-        asked.close()
         ran, figures, before, after = (
             value.child_or_none(name) for name in ("ran", "figures", "before", "after")
         )
         waited, seconds = value.number("waited_s"), value.number("took_s")
         row = cls(
-            ask=ask,
+            ask=Ask.from_json(value.child("asked")),
             ran=_ran(ran) if ran else None,
             figures=_figures(figures) if figures else None,
             before=State.from_json(before) if before else None,

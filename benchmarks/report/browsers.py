@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.report.devices import Device, PhoneRun, Timing, check_rows, milliseconds
+from benchmarks.report.devices import Device, PhoneRun, Timing, milliseconds, read_record
 from benchmarks.report.document import Document
 from benchmarks.report.export import Export
 from benchmarks.report.fields import count, number, positive, share, text_or_empty
-from benchmarks.report.match import check_any, owner
+from benchmarks.report.match import owner
 from benchmarks.web.document import SCHEMA, VERSION
 from benchmarks.web.records import Facts, Row
 from runtimes.errors import InputError
@@ -59,19 +59,15 @@ def read_browsers(document: Document, export: Export, remake: str) -> tuple[Devi
             f"{document.path}: it is a {SCHEMA} {version}; expected {SCHEMA} {VERSION}. Measure "
             "again with `make web`."
         )
-    settings, phones = top.child("settings"), top.children("phones")
-    hashes = [item.text("sha256") for item in settings.children("files")]
-    if not hashes or not phones:
-        key = "phones" if hashes else "settings.files"
-        raise InputError(f"{document.path}: '{key}' is empty. Measure again with `make web`.")
-    check_rows(document, sum(len(phone.array("rows")) for phone in phones), "phones[].rows")
-    check_any(document, export, hashes, "settings.files", remake)
-    asked = _asked(settings, export)
-    names = [str(Facts.from_json(phone.child("facts"))) for phone in phones]
-    return tuple(
-        _phone(item, names.count(name) > 1, asked, document)
-        for item, name in zip(phones, names, strict=True)
+    settings, phones = read_record(
+        document, export, remake, "Measure again with `make web`.", _name
     )
+    asked = _asked(settings, export)
+    return tuple(_phone(item, alike, asked, document) for item, alike in phones)
+
+
+def _name(facts: StrictObject) -> str:
+    return str(Facts.from_json(facts))
 
 
 def _asked(settings: StrictObject, export: Export) -> _Asked:

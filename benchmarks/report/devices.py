@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.latency.opening import MACOS_ONLY
@@ -155,6 +156,38 @@ class Device:
     def time(self, row: Timing) -> float | None:
         """Returns the time by which a row of this device is compared."""
         return row.p50 if self.measure == "p50" else row.mean
+
+
+def read_record(
+    document: Document,
+    export: Export,
+    remake: str,
+    remedy: str,
+    name: Callable[[StrictObject], str],
+) -> tuple[StrictObject, list[tuple[StrictObject, bool]]]:
+    """Returns the settings of a record of phones, and each phone with whether its name is shared.
+
+    Args:
+        document: of any kind of phones.
+        export: of the report.
+        remake: the command that writes the document anew.
+        remedy: a sentence that tells what to do about an empty one.
+        name: of a phone, from its `facts`.
+
+    Raises:
+        InputError: empty, with too many rows, or with none of this export's files.
+    """
+    settings, phones = document.root.child("settings"), document.root.children("phones")
+    hashes = [item.text("sha256") for item in settings.children("files")]
+    if not hashes or not phones:
+        key = "phones" if hashes else "settings.files"
+        raise InputError(f"{document.path}: '{key}' is empty. {remedy}")
+    check_rows(document, sum(len(phone.array("rows")) for phone in phones), "phones[].rows")
+    check_any(document, export, hashes, "settings.files", remake)
+    names = [name(phone.child("facts")) for phone in phones]
+    return settings, [
+        (phone, names.count(own) > 1) for phone, own in zip(phones, names, strict=True)
+    ]
 
 
 def check_rows(document: Document, rows: int, key: str) -> None:

@@ -15,13 +15,13 @@ from benchmarks.report.devices import (
     Device,
     PhoneRun,
     Timing,
-    check_rows,
     milliseconds,
+    read_record,
 )
 from benchmarks.report.document import Document
 from benchmarks.report.export import Export
 from benchmarks.report.fields import count, number, positive, text_or_empty
-from benchmarks.report.match import check_any, owner
+from benchmarks.report.match import owner
 from benchmarks.web import document as web_document
 from runtimes.errors import InputError
 from runtimes.strict_json import StrictObject
@@ -66,19 +66,13 @@ def read_phones(document: Document, export: Export, remake: str) -> tuple[Device
             f"{document.path}: it is {found or 'a document without a schema'}; expected {SCHEMA} "
             f"{VERSION}, times of phones. Run `{remake}`."
         )
-    settings, phones = top.child("settings"), top.children("phones")
-    hashes = [item.text("sha256") for item in settings.children("files")]
-    if not hashes or not phones:
-        key = "phones" if hashes else "settings.files"
-        raise InputError(f"{document.path}: '{key}' is empty. Run `{remake}`.")
-    check_rows(document, sum(len(phone.array("rows")) for phone in phones), "phones[].rows")
-    check_any(document, export, hashes, "settings.files", remake)
+    settings, phones = read_record(document, export, remake, f"Run `{remake}`.", _name)
     asked = _asked(settings, export)
-    names = [str(Facts.from_json(phone.child("facts"))) for phone in phones]
-    return tuple(
-        _phone(item, names.count(name) > 1, asked, document)
-        for item, name in zip(phones, names, strict=True)
-    )
+    return tuple(_phone(item, alike, asked, document) for item, alike in phones)
+
+
+def _name(facts: StrictObject) -> str:
+    return str(Facts.from_json(facts))
 
 
 def _asked(settings: StrictObject, export: Export) -> _Asked:

@@ -14,7 +14,8 @@ from distill.calibration import accepted_sensitivity, calibrated
 from distill.checkpoint import STUDENT_FILE
 from distill.unknown import UNKNOWN_FILE, save_unknown
 from runtimes.atomic import write_text
-from runtimes.contract import Alert, Calibration, Contract, Decision
+from runtimes.contract import Calibration, Contract
+from runtimes.contract_decision import Alert, Decision
 from runtimes.hashes import sha256_of
 from runtimes.metadata import CONTRACT_FILE
 

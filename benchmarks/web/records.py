@@ -183,12 +183,9 @@ class Row:
     @classmethod
     def from_json(cls, value: StrictObject) -> Row:
         """Reads what `to_json` gave."""
-        asked = value.child("asked")
-        ask = Ask(asked.text("file"), asked.integer("threads"), asked.text("delegate"))
-        asked.close()
         figures, answers = (value.child_or_none(name) for name in ("figures", "answers"))
         row = cls(
-            ask=ask,
+            ask=Ask.from_json(value.child("asked")),
             ran=value.text("ran"),
             figures=None if figures is None else _figures(figures),
             answers=None if answers is None else _answers(answers),

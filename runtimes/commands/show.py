@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtimes.arguments import path
 from runtimes.console import say, table
-from runtimes.contract import DECISION_RULE, UNKNOWN_SCORES
+from runtimes.contract_decision import DECISION_RULE, UNKNOWN_SCORES
 
 if TYPE_CHECKING:
     from runtimes.contract import Contract

@@ -18,7 +18,8 @@ from export.deployable import Deployable
 from export.reference import reference_session
 from export.tflite_names import operations
 from export.tflite_shape import shape_findings
-from runtimes.contract import Contract, Decision
+from runtimes.contract import Contract
+from runtimes.contract_decision import Decision
 from runtimes.errors import InputError
 
 from .conftest import SIZE

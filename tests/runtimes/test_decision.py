@@ -12,7 +12,8 @@ import pytest
 
 from runtimes.__main__ import VERBS
 from runtimes.console import run_program
-from runtimes.contract import Alert, Contract, Decision
+from runtimes.contract import Contract
+from runtimes.contract_decision import Alert, Decision
 from runtimes.decision import decide
 from runtimes.errors import InputError
 from runtimes.metadata import embed_contract
