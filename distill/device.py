@@ -28,6 +28,8 @@ def choose_device(name: str = "auto") -> torch.device:
             raise InputError(f"device '{name}': no CUDA GPU is visible. Use --device cpu.")
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
+        torch.backends.cudnn.benchmark = True  # shapes rest for thousands of steps
+        torch.backends.cudnn.allow_tf32 = False  # what is measured in float32 has its digits
         return device
     if name != "cpu":
         raise InputError(f"unknown device '{name}'; possible: auto, cpu, cuda.")

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+COMMIT_VARIABLE = "DERMPORT_COMMIT"
 _PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn", "safetensors")
 
 
@@ -23,13 +24,17 @@ def provenance(packages: tuple[str, ...] = _PACKAGES) -> dict[str, Any]:
 
 
 def git_commit() -> str | None:
-    """Returns the commit of the checkout that this code runs from; None outside a checkout."""
+    """Returns the commit of the checkout that this code runs from.
+
+    Outside a checkout, as on a machine that only the files were sent to, it is what the environment
+    variable DERMPORT_COMMIT says, or None.
+    """
     folder = Path(__file__).resolve().parent.parent
     try:
         commit = _git(folder, "rev-parse", "HEAD")
         changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return os.environ.get(COMMIT_VARIABLE) or None
     return f"{commit}+changes" if changes else commit
 
 

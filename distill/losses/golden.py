@@ -95,7 +95,7 @@ def compute_terms(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     plain_s, plain_t = losses.unrotated(logits_s), losses.unrotated(logits_t)
     similarity_s = losses.similarity(inputs["proj_s"])
     similarity_t = losses.similarity(inputs["proj_t"])
-    own_image = torch.arange(len(target)).repeat_interleave(3)
+    own_image = torch.arange(len(target), device=target.device).repeat_interleave(3)
     terms = {
         "wce": losses.weighted_cross_entropy(plain_s, target, class_weight),
         "kd": losses.distillation(plain_s, plain_t, 4.0),

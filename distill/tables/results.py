@@ -76,6 +76,9 @@ def write_results(
 
     Each file is replaced whole; processes that share a table write one after another.
     """
+    for job in jobs:  # what takes long, before others have to wait
+        if job.done(protocol.runs):
+            measured.of(job)
     with claim(protocol.runs / ".locks" / "results", wait=True):
         document = {
             "command": command,

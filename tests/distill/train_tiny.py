@@ -18,6 +18,7 @@ from distill.recipes import Phase, Stage, read_method
 from distill.tasks import FrozenTeacher, ProjectionHead, StudentTask
 from distill.train import Context, Deadline, Stopped, train
 
+CPU = torch.device("cpu")
 STAGE = Stage(
     phases=(Phase(2, 32, 8, views=4), Phase(0.5, 48, 8, views=1)),
     lr=0.05,
@@ -51,16 +52,17 @@ def train_tiny(
     precision: torch.dtype = torch.float32,
     teacher_seed: int = 1,
     compiled: bool = False,
+    device: torch.device = CPU,
 ) -> StudentTask | None:
     """Returns the trained task, or None if it was stopped."""
     folder.mkdir(parents=True, exist_ok=True)
-    cpu = torch.device("cpu")
-    teacher = FrozenTeacher(tiny_classifier(12, seed=teacher_seed), ProjectionHead(12), 32)
+    network = tiny_classifier(12, seed=teacher_seed).to(device)
+    teacher = FrozenTeacher(network, ProjectionHead(12).to(device), 32)
     student = tiny_classifier(seed=2, dropout=dropout)
     task = StudentTask(student, read_method("ssd_kd"), torch.arange(1.0, 9.0), teacher)
     context = Context(
         dataset=dataset,
-        images=to_device(dataset, cpu),
+        images=to_device(dataset, device),
         augmentation=Augmentation(),
         seed=3,
         precision=precision,
@@ -78,6 +80,6 @@ def train_tiny(
 if __name__ == "__main__":
     data, cache, out = map(Path, sys.argv[1:4])
     torch.set_num_threads(1)
-    with process_group(torch.device("cpu")):
+    with process_group(CPU):
         found = prepare_dataset(data, 32, cache_folder=cache)
         train_tiny(found, out, dropout=0.0, stage=SHORT)
