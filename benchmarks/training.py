@@ -13,6 +13,7 @@ import torch
 
 from benchmarks.compute_rate import matrix_rate, step_flops
 from benchmarks.memory import peak_memory
+from benchmarks.trace import TraceSummary, summarise_trace
 from distill.augment import Augmentation
 from distill.dataset import DeviceImages
 from distill.device import keep_freed_memory, to_channels_last
@@ -27,6 +28,7 @@ from runtimes.atomic import replacing_file
 _CLASSES = 8
 _IMAGES = 512
 _REPLICATES = 2000
+_TRACED_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class TrainingSpeed:
         epoch_seconds: an epoch of `epoch_images` at the loop's rate.
         memory_kept: see `distill.device.keep_freed_memory`.
         peak_memory_bytes: of this process, on the host.
+        trace: what a trace of the loop's steps says, where one was written on a GPU.
     """
 
     method: str
@@ -63,6 +66,7 @@ class TrainingSpeed:
     epoch_seconds: float
     memory_kept: bool
     peak_memory_bytes: int
+    trace: TraceSummary | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values with versions and commit."""
@@ -153,8 +157,10 @@ def measure_training(
         times.append((_timed(bare_step, number, device), _timed(loop_step, number, device)))
     bare, loop = np.array(times).T
     flops = step_flops(lambda: bare_step(0))
+    traced = None
     if trace is not None:
         _write_trace(trace, loop_step, device)
+        traced = summarise_trace(trace, _TRACED_STEPS)
     generator = np.random.default_rng(0)
     drawn = generator.integers(0, len(times), (_REPLICATES, len(times)))
     ratios = np.median(bare[drawn], axis=1) / np.median(loop[drawn], axis=1)
@@ -180,18 +186,19 @@ def measure_training(
         epoch_seconds=float(epoch_images / batch * np.median(loop)),
         memory_kept=keep_memory,
         peak_memory_bytes=peak_memory(),
+        trace=traced,
     )
 
 
 def _write_trace(path: Path, step: Callable[[int], None], device: torch.device) -> None:
-    """Records three steps with torch's profiler, to be opened in a browser's trace viewer."""
+    """Records a few steps with torch's profiler, to be opened in a browser's trace viewer."""
     from torch.profiler import ProfilerActivity, profile
 
     kinds = [ProfilerActivity.CPU]
     if device.type == "cuda":
         kinds.append(ProfilerActivity.CUDA)
     with profile(activities=kinds) as recorded:
-        for number in range(3):
+        for number in range(_TRACED_STEPS):
             step(number)
     with replacing_file(path) as temporary:
         recorded.export_chrome_trace(str(temporary))

@@ -89,6 +89,11 @@ def run(args: argparse.Namespace) -> int:
     )
     say(f"peak memory on the host {found.peak_memory_bytes / 1e9:.2f} GB")
     say(f"an epoch of {found.epoch_images:,} images: {found.epoch_seconds / 60:.1f} min")
+    if found.trace is not None:
+        say(
+            f"traced: the device computes {found.trace.busy_ms:.1f} of {found.trace.step_ms:.1f} "
+            f"ms a step, in {found.trace.kernels:.0f} kernels"
+        )
     if args.trace is not None:
         say(f"wrote {args.trace}; open it at chrome://tracing or in Perfetto")
     if args.json is not None:
