@@ -54,6 +54,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 TRAIN := $(VENV)/.train
 EXPORT := $(VENV)/.export
 DEV := $(VENV)/.dev
+# Two processes of one thread each; the tests of a file stay together, for they share what is dear.
+WORKERS := --numprocesses 2 --dist loadfile
 # An environment of its own: the last version whose analyzer names what a GPU does not take needs an
 # old numpy, and Python 3.11.
 TENSORFLOW := $(VENV)-tensorflow
@@ -160,10 +162,10 @@ tables: $(TRAIN) | $(if $(DATA),,$(SAMPLE)/labels.csv) ## train and measure the 
 	  $(if $(WEIGHTS),--weights-dir $(call quoted,$(WEIGHTS))) $(if $(TIME),--time-budget $(call quoted,$(TIME)))
 
 test: $(DEV) ## run the test suite
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q $(WORKERS) -m "not slow"
 
 test-all: $(DEV) ## run the test suite with the slow tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(WORKERS)
 
 lint: $(DEV) ## check style and types
 	$(BIN)/ruff check .
