@@ -12,6 +12,7 @@ from torch import nn
 from runtimes.console import warn
 from runtimes.errors import InputError
 
+_CPU = torch.device("cpu")
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 
@@ -56,7 +57,7 @@ def to_channels_last(module: nn.Module, device: torch.device) -> nn.Module:
     return module
 
 
-def keep_freed_memory(device: torch.device) -> None:
+def keep_freed_memory(device: torch.device = _CPU) -> None:
     """Lets this process keep the memory that a step frees for the next step, on the CPU.
 
     Otherwise glibc hands large blocks back to the kernel each time, which fills them with zeros

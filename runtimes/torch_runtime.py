@@ -12,7 +12,7 @@ from runtimes.prediction import Prediction, checked_images, chunks, joined, name
 if TYPE_CHECKING:
     from torch import nn
 
-_BATCH = 32
+_BATCH = 16
 
 
 class TorchSession:

@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from benchmarks.artifacts import listed_files
     from benchmarks.parity import measure_parity
     from distill.dataset import open_dataset
+    from distill.device import keep_freed_memory
     from export.formats import select_formats
     from runtimes.atomic import check_output, write_json
     from runtimes.console import fail, say, table
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
             f"{folder}, the run that {args.artifacts} would be exported from, is no folder. Name "
             "the run with --run."
         )
+    keep_freed_memory()
     dataset = open_dataset(folder, args.data)
     found = measure_parity(args.artifacts, folder, dataset, formats, args.images, args.threads)
     heads = (

@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from benchmarks.quantization import try_quantizations, with_float_layers
     from benchmarks.quantization_picture import draw_trials
     from distill.comparison import read_student
+    from distill.device import keep_freed_memory
     from export.formats import select_formats
     from export.noise import quiet_converters
     from export.pipeline import images_of
@@ -78,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
     if args.images < 1:
         raise InputError(f"--images is {args.images}, expected 1 or more.")
     quiet_converters()
+    keep_freed_memory()
     student, contract = read_student(args.run_folder)
     auto = asks_for_choice(args.float_layers)
     layers = () if auto else args.float_layers

@@ -175,7 +175,7 @@ def _prepare_torch(count: int) -> None:
     from distill.device import keep_freed_memory
 
     torch.set_num_threads(count)
-    keep_freed_memory(torch.device("cpu"))
+    keep_freed_memory()
 
 
 def _tell(document: Mapping[str, Any]) -> None:

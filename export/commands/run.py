@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     formats = select_formats(args.only)
     quiet_converters()
     from distill.comparison import read_student
+    from distill.device import keep_freed_memory
     from export.golden import GOLDEN_FILE
     from export.manifest import PARITY_FILE
     from export.pipeline import Settings, exit_code, export_run
@@ -85,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     from runtimes.integrity import MANIFEST_FILE
     from runtimes.metadata import CONTRACT_FILE
 
+    keep_freed_memory()
     out = args.out or Path("artifacts") / args.run_folder.resolve().name
     auto = asks_for_choice(args.float_layers)
     aware = None

@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Prints the layers from the one that harms the logits most."""
     from distill.checkpoint import STUDENT_FILE
     from distill.comparison import read_student
+    from distill.device import keep_freed_memory
     from distill.provenance import provenance
     from export.deployable import Deployable
     from export.finite import check_weights
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     for file, suffix in ((args.json, ".json"), (args.picture, ".png")):
         if file is not None:
             check_output(file, suffix)
+    keep_freed_memory()
     classifier, contract = read_student(args.run_folder)
     check_weights(classifier, args.run_folder / STUDENT_FILE)
     dataset = images_of(args.run_folder, contract, args.data)

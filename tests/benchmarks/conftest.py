@@ -8,7 +8,13 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
 
 from benchmarks.arm import parity as arm
 from benchmarks.flops.report import count_all
@@ -18,6 +24,8 @@ from benchmarks.parity import measure_parity
 from benchmarks.report.findings import Inputs
 from distill.dataset import open_dataset
 from distill.sample import write_sample
+from distill.torchvision_compat import import_torchvision
+from distill.weights import IMAGENET
 
 from .opinion_records import arm_rows_of, opinions_of
 from .phone_records import PHONE, record, rows_of
@@ -31,8 +39,7 @@ teacher: {phases: [{epochs: 1, size: 40, batch: 32}], lr: 0.01, weights: random}
 head: {}
 student:
   phases: [{epochs: 0.2, size: 64, batch: 16}]
-  lr: 0.01
-  weights: random
+  lr: 0.001
 """
 
 
@@ -44,6 +51,27 @@ class Exported:
     artifacts: Path
 
 
+def write_lively_weights(folder: Path, pictures: list[Path]) -> None:
+    """Writes MobileNetV2 weights whose features differ from picture to picture.
+
+    Those of a new network hardly do, and a test of its answers could hardly fail.
+    """
+    torch.manual_seed(0)
+    network = import_torchvision().models.mobilenet_v2()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # the statistics become those of the pictures below
+            nn.init.uniform_(module.weight, 0.8, 1.6)
+            nn.init.normal_(module.bias, std=0.4)
+    pixels = torch.stack([torch.from_numpy(np.array(Image.open(file))) for file in pictures])
+    pixels = F.interpolate(pixels.permute(0, 3, 1, 2).float(), 64)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET.mean, IMAGENET.std))
+    with torch.no_grad():
+        network.train()((pixels - mean) / std)
+    folder.mkdir()
+    save_file(network.state_dict(), folder / "mobilenet_v2.safetensors")
+
+
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp("benchmarks")
@@ -51,6 +79,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     (folder / "tiny.yaml").write_text(BUDGET)
     words = ["--data", str(folder / "data"), "--out", str(folder / "run")]
     words += ["--budget", str(folder / "tiny.yaml"), "--pair", "resnet18:mobilenet_v2"]
+    write_lively_weights(folder / "weights", sorted((folder / "data" / "images").iterdir())[::15])
+    words += ["--weights-dir", str(folder / "weights")]
     _program("distill", "train", "no_kd", *words, "--cache-dir", str(folder / "cache"))
     words = ["--only", "onnx:fp32", "onnx:int8", "--parity-images", "64"]
     out = folder / "artifacts"
