@@ -31,16 +31,17 @@ def test_the_swift_names_input_outputs_and_metadata_as_every_package_does() -> N
 def test_every_key_that_the_swift_decodes_is_in_a_contract() -> None:
     contract = json.loads((STUDENT / "contract.json").read_text())
     inner = {"Label": contract["labels"][0]}
-    inner |= {name.title(): contract[name] for name in ("preprocessing", "calibration")}
+    inner |= {name.title(): contract[name] for name in ("preprocessing", "calibration", "decision")}
+    inner["Alert"] = contract["decision"]["alerts"][0]
     for kind, value in inner.items():
         (body,) = re.findall(rf"struct {kind}: Decodable \{{ (.*) \}}", SWIFT)
         keys = re.findall(r"let (\w+):", body)
         assert keys
         assert set(keys) <= set(value), kind
     outer = re.findall(
-        r"^        let (version|labels|preprocessing|calibration):", SWIFT, re.MULTILINE
+        r"^        let (version|labels|preprocessing|calibration|decision):", SWIFT, re.MULTILINE
     )
-    assert set(outer) == {"version", "labels", "preprocessing", "calibration"}
+    assert set(outer) == {"version", "labels", "preprocessing", "calibration", "decision"}
     assert set(outer) <= set(contract)
 
 

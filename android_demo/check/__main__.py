@@ -25,7 +25,7 @@ VERBS = (
     ),
     Verb(
         "golden",
-        "write the golden pictures that the core's tests read",
+        "write the golden files that the core's tests read",
         "android_demo.check.commands.golden",
     ),
     Verb(

@@ -1,4 +1,4 @@
-"""Golden pictures: drawn by code, and what the Python preprocessing makes of them."""
+"""Golden files: pictures drawn by code and decisions, and what Python makes of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from android_demo.check.golden_decisions import golden_decisions
 from runtimes.contract import Preprocessing
 from runtimes.preprocess import load_image, preprocess
 
@@ -67,7 +68,9 @@ def golden_files() -> dict[str, bytes]:
         files[f"{name}.expected.png"] = _png(pixels)
         cases.append({"name": name, "orientation": orientation, "recipe": asdict(recipe)})
     files["cases.json"] = (json.dumps(cases, indent=1) + "\n").encode()
-    files["contract.json"] = (_ROOT / "models/mobilenet_v2-ssd_kd/contract.json").read_bytes()
+    released = (_ROOT / "models/mobilenet_v2-ssd_kd/contract.json").read_bytes()
+    files["contract.json"] = released
+    files["decision.json"] = golden_decisions(released.decode()).encode()
     files |= _photos() | _bad()
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     files["sums.json"] = (json.dumps(sums, indent=1) + "\n").encode()

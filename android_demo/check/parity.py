@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from android_demo.check.faults import fault_text
 from android_demo.check.host import host_command, litert_library
 from android_demo.check.tools import Tools
+from runtimes.decision import decide
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
 from runtimes.preprocess import load_image, preprocess
@@ -33,7 +36,8 @@ class Parity:
         model_sha256: of the file that both ran.
         pictures: how many.
         equal_pixels: of how many the prepared pixels are the same to the last bit.
-        equal_answers: of how many the best class and "unknown" are the same.
+        equal_answers: of how many the likeliest class and the decision are the same.
+        decisions: what the contract's rule says of how many, by Python's runtime.
         probability, cam, unknown: the largest absolute differences.
         whole_graph: whether LiteRT's fast kernels took every operator.
     """
@@ -42,6 +46,7 @@ class Parity:
     pictures: int
     equal_pixels: int
     equal_answers: int
+    decisions: dict[str, int]
     probability: float
     cam: float
     unknown: float
@@ -69,25 +74,28 @@ def compare(tools: Tools, model: Path, pictures: Sequence[Path]) -> Parity:
         host_command(tools, "EndToEnd", words), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        lines = (_THROWN.sub("", line) for line in done.stderr.splitlines() if _TELLS.search(line))
-        said = [line.removeprefix(f"{model.name}: ") for line in lines]
-        raise InputError(f"{model}: the core could not run it: {' '.join(said)[:600]}")
+        said = _refusal(done.stdout, done.stderr).removeprefix(f"{model.name}: ")
+        raise InputError(f"{model}: the core could not run it: {said[:600]}")
     found = json.loads(done.stdout)
     session = open_model(model, 1)
     assert session.contract is not None
     contract = session.contract
     equal_pixels, equal_answers, far = 0, 0, np.zeros(3)
-    for picture, answer in zip(pictures, found["answers"], strict=True):
+    decisions: Counter[str] = Counter()
+    for picture, told in zip(pictures, found["answers"], strict=True):
         image = load_image(picture, exif_orientation=contract.preprocessing.exif_orientation)
         pixels = preprocess(image, contract.preprocessing)
         ours = session.predict(pixels[None])
-        equal_pixels += hashlib.sha256(pixels.tobytes()).hexdigest() == answer["pixels"]
+        equal_pixels += hashlib.sha256(pixels.tobytes()).hexdigest() == told["pixels"]
+        answer = told["answer"]
         best = contract.codes[int(ours.probabilities[0].argmax())]
-        unknown = bool(ours.unknown[0] > contract.calibration.unknown_threshold)
-        equal_answers += (best, unknown) == (answer["best"], answer["is_unknown"])
+        decision = decide(contract, ours.probabilities[0].tolist(), float(ours.unknown[0]))
+        decisions[decision] += 1
+        equal_answers += (best, decision) == (answer["diagnosis"], answer["decision"])
+        theirs = [answer["probabilities"][code] for code in contract.codes]
         apart = (
-            np.abs(ours.probabilities[0] - answer["probabilities"]).max(),
-            np.abs(ours.cam[0].ravel() - answer["cam"]).max(),
+            np.abs(ours.probabilities[0] - theirs).max(),
+            np.abs(ours.cam[0].ravel() - told["cam"]).max(),
             abs(float(ours.unknown[0]) - answer["unknown"]),
         )
         far = np.maximum(far, apart)
@@ -97,8 +105,19 @@ def compare(tools: Tools, model: Path, pictures: Sequence[Path]) -> Parity:
         pictures=len(pictures),
         equal_pixels=equal_pixels,
         equal_answers=equal_answers,
+        decisions=dict(sorted(decisions.items())),
         probability=probability,
         cam=cam,
         unknown=unknown_score,
         whole_graph=bool(found["whole_graph"]),
     )
+
+
+def _refusal(output: str, errors: str) -> str:
+    """What the core said, in the app's own words; where it said nothing, what the JVM did."""
+    try:
+        told = json.loads(output)
+        return fault_text(told["fault"], told["details"])
+    except (ValueError, KeyError):
+        lines = [_THROWN.sub("", line) for line in errors.splitlines() if _TELLS.search(line)]
+        return " ".join(lines)

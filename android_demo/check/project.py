@@ -25,6 +25,8 @@ _FORBIDDEN = {
     r"(?i)\bnnapi\b": "uses no NNAPI",
     r"\bMediaStore\b|\.compress\(": "stores no picture",
 }
+# What people read has to be translatable: no text of four words and more in the app's own sources.
+_SENTENCE = {r'"[^"\n]*\b[a-z]+ [a-z]+ [a-z]+ [a-z]+\b[^"\n]*"': "speaks from strings.xml"}
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ def read_project(demo: Path = DEMO) -> Project:
         *_gradle_faults(demo, catalogue),
         *_sdk_faults(versions, script),
         *_manifest_faults(app, package),
-        *_source_faults(app),
-        *_source_faults(demo / "core" / "src" / "main"),
+        *_source_faults(app, _FORBIDDEN | _SENTENCE),
+        *_source_faults(demo / "core" / "src" / "main", _FORBIDDEN),
         *_asset_faults(app),
     ]
     if not package:
@@ -159,13 +161,13 @@ def _manifest_faults(app: Path, package: str) -> list[str]:
     return faults
 
 
-def _source_faults(sources: Path) -> list[str]:
+def _source_faults(sources: Path, forbidden: dict[str, str]) -> list[str]:
     faults = []
     for file in sorted(sources.rglob("*.kt")):
         text = file.read_text("utf-8")
         faults += [
             f"{file.name}: {match[0]!r}, but the app {promise}"
-            for pattern, promise in _FORBIDDEN.items()
+            for pattern, promise in forbidden.items()
             if (match := re.search(pattern, text))
         ]
     return faults

@@ -9,76 +9,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from android_demo.check.answered import Answered, drawn_lesions
 from android_demo.check.drawing import SCALE, Box, Painter, Screen
+from android_demo.check.kotlin import DEMO
 from android_demo.check.model import shipped
 from android_demo.check.widgets import Resources, Widget
-from distill.synthetic.lesion import draw_lesion
-from distill.synthetic.photograph import skin_tone, take_photograph
 from runtimes.contract import Contract
-from runtimes.errors import InputError
-from runtimes.prediction import Prediction, Session
-from runtimes.preprocess import preprocess
-from runtimes.session import open_model
+from runtimes.contract_decision import Alert
+from runtimes.decision import UNKNOWN
 
 WIDTH, HEIGHT = 360, 740  # dp of a usual phone
+SCREENS = DEMO / "screens"
+_COLORS = 128
 _RING = 0.8  # GuideView.SHARE
 _STRENGTH = 0.6  # the slider's position in the layout
 
 
-@dataclass(frozen=True)
-class Answered:
-    """A picture and what the shipped model answers to it."""
-
-    picture: Image.Image
-    contract: Contract
-    answer: Prediction
-
-    @property
-    def unknown(self) -> bool:
-        """Whether the score is above the contract's threshold."""
-        return bool(self.answer.unknown[0] > self.contract.calibration.unknown_threshold)
+def stored(picture: Image.Image) -> Image.Image:
+    """As the repository keeps it: few colours make small files."""
+    return picture.quantize(_COLORS)
 
 
 def screens() -> Iterator[tuple[str, Image.Image]]:
     """Yields the name and picture of every screen."""
-    known, strange = _drawn(unknown=False), _drawn(unknown=True)
+    lesions = drawn_lesions()
+    known, suspected, strange = (lesions[name] for name in ("known", "suspected", "unknown"))
     yield "about", _about(known.contract, night=False)
     large = _about(known.contract, night=False, text_scale=1.6)
     yield "about-large-text", large.crop((0, 0, large.width, HEIGHT * SCALE))
     yield "camera", _camera(known.picture)
     yield "result", _result(known, night=False)
-    yield "result-dark", _result(known, night=True)
+    yield "result-suspected", _result(suspected, night=False)
+    yield "result-dark", _result(suspected, night=True)
     yield "result-unknown", _result(strange, night=False)
     yield "benchmark", _benchmark()
-
-
-def _drawn(unknown: bool, size: int = 320) -> Answered:
-    """A lesion drawn by code that the shipped model knows, or does not."""
-    for seed in range(200):
-        random = np.random.default_rng(seed)
-        lesion = draw_lesion("MEL" if not unknown else "SCC", random, size + size // 4)
-        picture, _ = take_photograph(lesion, skin_tone(random), random, size)
-        if (found := _answered(picture)).unknown == unknown:
-            return found
-    raise InputError(f"{shipped()}: no drawn lesion is {'un' if unknown else ''}known to it.")
-
-
-@cache
-def _session() -> Session:
-    return open_model(shipped(), 1)
-
-
-def _answered(picture: Image.Image) -> Answered:
-    session = _session()
-    assert session.contract is not None
-    pixels = preprocess(picture, session.contract.preprocessing)
-    return Answered(picture, session.contract, session.predict(pixels[None]))
 
 
 def _screen(
@@ -117,12 +85,26 @@ def _card(resources: Resources, contract: Contract) -> Iterator[str]:
         shown = [f"{number:#.3g}" for number in (value, *(ends if isinstance(ends, list) else ()))]
         line = "card_metric_interval" if len(shown) == 3 else "card_metric"
         yield resources.string(line, name.replace("_", " "), *shown)
+    yield _card_alert(resources, contract)
     found = contract.calibration.sensitivity
     known = [label for label in contract.labels if label.code in found]
-    each = ", ".join(f"{label.name} {found[label.code] * 100:.0f} %" for label in known)
-    accepted = f"{contract.calibration.accepted_share * 100:.0f} %"
+    each = ", ".join(f"{label.name} {_whole(found[label.code])}" for label in known)
+    accepted = _whole(contract.calibration.accepted_share)
     yield resources.string("card_sensitivity", accepted, each)
     yield contract.intended_use
+
+
+def _card_alert(resources: Resources, contract: Contract) -> str:
+    alert = contract.decision.alert if contract.decision else None
+    if alert is None:
+        return resources.string("card_no_alert")
+    shares = (alert.aim, *alert.sensitivity, *alert.specificity)
+    words = [_named(contract, alert.code), _percent(alert.threshold), *map(_whole, shares)]
+    return resources.string("card_alert", *words)
+
+
+def _named(contract: Contract, code: str) -> str:
+    return contract.labels[contract.codes.index(code)].name
 
 
 def _camera(picture: Image.Image) -> Image.Image:
@@ -159,8 +141,10 @@ def _result(shown: Answered, night: bool) -> Image.Image:
     root = resources.layout("result")
     probabilities = shown.answer.probabilities[0]
     order = np.argsort(-probabilities)
-    best = shown.contract.labels[int(order[0])].name
-    if shown.unknown:
+    alert = shown.alert
+    first = shown.contract.codes.index(alert.code) if alert else int(order[0])
+    name, percent = shown.contract.labels[first].name, _percent(probabilities[first])
+    if shown.decision == UNKNOWN:
         root.find("headline").values["text"] = resources.string("unknown")
         root.find("explanation").values |= {
             "text": resources.string("unknown_text"),
@@ -170,9 +154,18 @@ def _result(shown: Answered, night: bool) -> Image.Image:
             root.find(name).values["visibility"] = "gone"
         picture = shown.picture
     else:
-        percent = _percent(probabilities[order[0]])
-        root.find("headline").values["text"] = resources.string("most_likely", best, percent)
-        root.find("looked_here").values["text"] = resources.string("looked_here", best)
+        head = "suspected" if alert else "most_likely"
+        root.find("headline").values["text"] = resources.string(head, name, percent)
+        if alert is not None:
+            likeliest = None
+            if first != order[0]:
+                best = shown.contract.labels[int(order[0])].name
+                likeliest = (best, _percent(probabilities[order[0]]))
+            root.find("explanation").values |= {
+                "text": _suspicion(resources, name, alert, likeliest),
+                "visibility": "visible",
+            }
+        root.find("looked_here").values["text"] = resources.string("looked_here", name)
         rows = root.find("probabilities")
         rows.children = [
             _row(
@@ -182,7 +175,7 @@ def _result(shown: Answered, night: bool) -> Image.Image:
             )
             for i in order
         ]
-        picture = _overlaid(shown, int(order[0]))
+        picture = _overlaid(shown, first)
     root.find("times").values["text"] = "\n".join(
         (
             resources.string("times", "…", "…"),
@@ -193,6 +186,18 @@ def _result(shown: Answered, night: bool) -> Image.Image:
     paint = _painted(picture)
     screen = _screen(resources, painters={"lesion": paint}, heights={"lesion": height})
     return screen.draw(root, HEIGHT, "@color/background")
+
+
+def _suspicion(
+    resources: Resources, name: str, alert: Alert, likeliest: tuple[str, str] | None
+) -> str:
+    """As ResultActivity writes it; `likeliest` is the likeliest class if it is another."""
+    shares = map(_whole, (*alert.sensitivity, *alert.specificity))
+    alarms = round(100 * (1 - alert.specificity[0]))
+    text = resources.string("suspected_text", name, _percent(alert.threshold), *shares, alarms)
+    if likeliest is None:
+        return text
+    return f"{resources.string('suspected_likeliest', *likeliest)} {text}"
 
 
 def _row(row: Widget, name: str, probability: float) -> Widget:
@@ -232,10 +237,14 @@ def _benchmark() -> Image.Image:
     root.find("status").values["text"] = resources.string("benchmark_written", path)
     row = resources.string("benchmark_row", "xnnpack", 4, "xnnpack", *["…"] * 4, 0, 0)
     fallback = resources.string("benchmark_row", "xnnpack", 4, "gpu", *["…"] * 4, 0, 1)
-    note = "the GPU refused the model (…); the CPU ran it"
+    note = resources.string("benchmark_fell_back", "…")
     root.find("rows").values["text"] = f"{row}\n\n{fallback}\n{note}"
     return _screen(resources).draw(root, HEIGHT, "@color/background")
 
 
 def _percent(share: float) -> str:
-    return f"{float(share) * 100:.1f} %"
+    return f"{float(share) * 100:.1f}\u00a0%"
+
+
+def _whole(share: float) -> str:
+    return f"{share * 100:.0f}\u00a0%"

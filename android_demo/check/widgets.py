@@ -88,11 +88,21 @@ class Resources:
                 self._styles[name] = (parent, values)
 
     def string(self, name: str, *values: object) -> str:
-        """A string with its placeholders (%1$s, %2$d) filled in."""
+        """A string with its placeholders (%1$s, %2$d) filled in.
+
+        Raises:
+            InputError: it has more places than values, which ends the app on a phone.
+        """
         text = self._strings[name]
         for i, value in enumerate(values, start=1):
             text = text.replace(f"%{i}$s", str(value)).replace(f"%{i}$d", str(value))
+        if values and (left := re.search(r"%\d+\$[sd]", text)):
+            raise InputError(f"{name}: {len(values)} values, and {left[0]} is left over.")
         return text.replace("%%", "%") if values else text
+
+    def has_string(self, name: str) -> bool:
+        """Whether there is a string of that name."""
+        return name in self._strings
 
     def color(self, value: str) -> str:
         """A colour as "#AARRGGBB"."""

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from android_demo.check.__main__ import VERBS
+from android_demo.check.answered import write_lesions
 from android_demo.check.golden import FOLDER
 from android_demo.check.kotlin import DEMO
 from android_demo.check.model import ASSETS, put_in, shipped
@@ -28,7 +29,7 @@ def _verb(*words: str) -> int:
     return run_program("android_demo.check", "", VERBS, words)
 
 
-def test_the_golden_pictures_are_what_the_preprocessing_gives_today() -> None:
+def test_the_golden_files_are_what_python_gives_today() -> None:
     assert _verb("golden", "--check") == 0
 
 
@@ -37,10 +38,15 @@ def test_the_core_passes_its_own_tests(tools: Tools, capsys: pytest.CaptureFixtu
     assert "OK (" in capsys.readouterr().out
 
 
-def test_the_core_answers_with_the_real_runtime_as_python_does(tools: Tools) -> None:
+def test_the_core_answers_with_the_real_runtime_as_python_does(
+    tools: Tools, tmp_path: Path
+) -> None:
     pictures = [FOLDER / f"{name}.png" for name in ("wide", "exif_6", "exif_crop_5", "tiny")]
+    pictures += write_lesions(tmp_path)
     result = compare(tools, shipped(), pictures)
     assert result.equal_pixels == result.equal_answers == len(pictures)
+    if shipped().name == "mobilenet_v2-ssd_kd-int8.tflite":
+        assert {"unknown", "suspected MEL", "NV"} <= set(result.decisions)
     assert result.probability <= LARGEST
     assert result.whole_graph
 
@@ -58,6 +64,8 @@ def test_real_pictures_get_the_same_answers(tools: Tools, shared: Path, tmp_path
     result = compare(tools, shipped(), pictures)
     assert result.equal_pixels == result.equal_answers == len(pictures)
     assert result.probability <= LARGEST
+    assert result.decisions.get("suspected MEL", 0) > 0
+    assert sum(result.decisions.values()) == len(pictures)
 
 
 def test_preprocessing_is_at_most_three_times_pillows_and_lean(tools: Tools) -> None:
@@ -72,6 +80,22 @@ def test_another_model_is_refused_with_words(tools: Tools, shared: Path, tmp_pat
     for model, words in ((other, "no contract in this file"), (cut, "damaged or truncated")):
         with pytest.raises(InputError, match=words):
             compare(tools, model, [FOLDER / "wide.png"])
+
+
+def test_litert_itself_refuses_what_only_it_can_see(tools: Tools, tmp_path: Path) -> None:
+    # why the app runs a model from storage before that replaces the one before
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(shipped().read_bytes(), 0))
+    model.operatorCodes[0].version = 99
+    builder = flatbuffers.Builder(1 << 22)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    odd = tmp_path / "odd.tflite"
+    odd.write_bytes(builder.Output())
+    assert read_contract(odd) == read_contract(shipped())
+    with pytest.raises(InputError, match=r"could not run it: .*LiteRT: .* failed with status"):
+        compare(tools, odd, [FOLDER / "wide.png"])
 
 
 def test_the_shipped_model_is_the_released_student() -> None:
@@ -153,6 +177,11 @@ _BREAKS: dict[str, tuple[str, Callable[[str], str], str]] = {
         "app/src/main/kotlin/dermport/demo/Photo.kt",
         lambda text: text + "\nfun keep(b: Bitmap) = b.compress(TODO(), 1, TODO())\n",
         "stores no picture",
+    ),
+    "a sentence in the code": (
+        "app/src/main/kotlin/dermport/demo/Photo.kt",
+        lambda text: text + '\nconst val SORRY = "This cannot be opened any more."\n',
+        "speaks from strings.xml",
     ),
     "nnapi": (
         "app/src/main/kotlin/dermport/demo/Network.kt",

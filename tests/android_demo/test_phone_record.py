@@ -27,7 +27,10 @@ def test_the_record_is_read_row_by_row() -> None:
     rows = [Row.from_json(row) for row in phone.children("rows")]
     assert [row.ask.delegate for row in rows] == ["xnnpack", "gpu"]
     assert [row.ran.delegate for row in rows if row.ran] == ["xnnpack", "xnnpack"]
-    assert rows[1].notes == ("p90 4.143 ms", "the GPU refused the model")
+    assert rows[1].notes == (
+        "p90 4.143 ms",
+        "the GPU refused the model (no reason); the CPU ran it",
+    )
     assert rows[0].figures is not None
     assert rows[0].figures.p50 == 3.635
 

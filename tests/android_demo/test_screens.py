@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from android_demo.check.drawing import SCALE, Screen
-from android_demo.check.screens import HEIGHT, WIDTH, screens
+from android_demo.check.model import shipped
+from android_demo.check.screens import HEIGHT, SCREENS, WIDTH, screens
 from android_demo.check.widgets import Resources, Widget
+from runtimes.errors import InputError
 
 LAYOUTS = ("about", "camera", "result", "probability", "benchmark")
 
@@ -29,6 +31,24 @@ def test_every_screen_is_drawn_and_dark_is_dark(drawn: dict[str, Image.Image]) -
     light, dark = (np.asarray(drawn[name])[0, 0].mean() for name in ("result", "result-dark"))
     assert light > 200
     assert dark < 40
+
+
+def test_the_pictures_in_the_repository_are_what_is_drawn_today(
+    drawn: dict[str, Image.Image],
+) -> None:
+    if shipped().name != "mobilenet_v2-ssd_kd-int8.tflite":
+        pytest.skip(f"another model lies in the app: {shipped().name}")
+    assert {file.stem for file in SCREENS.glob("*.png")} == set(drawn)
+    for name, picture in drawn.items():
+        kept = Image.open(SCREENS / f"{name}.png").convert("RGB")
+        assert kept.size == picture.size, name
+        apart = np.abs(np.asarray(kept, np.int16) - np.asarray(picture, np.int16)).max(axis=-1)
+        # few colours, and rounding on another processor, move a colour a little; a changed letter
+        # is dark where it was light, another background is everywhere
+        far = int((apart > 100).sum())
+        again = "run `python -m android_demo.check screens`"
+        assert far < 10, f"{name}: {far} pixels are others; {again}"
+        assert apart.mean() < 2, f"{name}: {apart.mean():.2f} levels apart; {again}"
 
 
 def test_the_first_screen_says_what_it_is_not_before_anything_can_be_tapped() -> None:
@@ -77,6 +97,13 @@ def _luminance(color: str) -> float:
     parts = np.array([int(color[i : i + 2], 16) / 255 for i in (3, 5, 7)])
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_a_string_with_a_place_too_many_is_found() -> None:
+    resources = Resources(night=False)
+    assert resources.string("most_likely", "Melanoma", "9.9 %") == "Most likely: Melanoma (9.9 %)"
+    with pytest.raises(InputError, match=r"most_likely: 1 values, and %2\$s is left over"):
+        resources.string("most_likely", "Melanoma")
 
 
 def test_a_word_longer_than_the_line_is_broken() -> None:

@@ -1,7 +1,8 @@
 """Check the project's files and build an .apk of the app: a build check, not a release.
 
 Gradle and Google's packages are not needed. The manifest's permissions, exported screens and API
-levels are checked, the Gradle files for consistency; then the sources are compiled against
+levels are checked, the Gradle files for consistency, the app's strings for a sentence for every
+fault; then the sources are compiled against
 Android's framework (API 23) with stubs for LiteRT and newer members, dexed, packaged, aligned,
 signed with a throwaway key, and verified. LiteRT itself is not in that .apk.
 
@@ -32,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     import tempfile
     from pathlib import Path
 
+    from android_demo.check.faults import call_faults, string_faults
     from android_demo.check.package import build_package, keep
     from android_demo.check.project import read_project
     from android_demo.check.tools import find_tools
@@ -41,9 +43,10 @@ def run(args: argparse.Namespace) -> int:
     if args.apk is not None:
         check_output(args.apk, ".apk")
     project = read_project()
-    for fault in project.faults:
+    faults = (*project.faults, *string_faults(), *call_faults())
+    for fault in faults:
         fail(fault)
-    if project.faults:
+    if faults:
         return 1
     say(
         f"{project.package}: API {project.min_sdk} to {project.target_sdk}, LiteRT "

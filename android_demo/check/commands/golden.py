@@ -1,8 +1,10 @@
-"""Write the golden pictures that the core's tests read, from the real preprocessing.
+"""Write the golden files that the core's tests read, from Python's preprocessing and decisions.
 
 Every case is a picture drawn by code, its preprocessing recipe, and the pixels that
 `runtimes.preprocess` makes of it; also JPEGs with every EXIF orientation and pictures that are
-damaged in known ways. The core's tests compare their own answers with them.
+damaged in known ways. decision.json has contracts that Python reads or refuses, and what
+`runtimes.decision` answers by them on both sides of every threshold. The core's tests compare their
+own answers with them.
 
 examples:
   python -m android_demo.check golden
@@ -37,9 +39,7 @@ def run(args: argparse.Namespace) -> int:
             if not (FOLDER / name).is_file() or (FOLDER / name).read_bytes() != content
         ]
         for name in differing:
-            fail(
-                f"{FOLDER / name}: the preprocessing gives something else now; run without --check"
-            )
+            fail(f"{FOLDER / name}: Python gives something else now; run without --check")
         return 1 if differing else 0
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

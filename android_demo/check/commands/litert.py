@@ -2,7 +2,8 @@
 
 The core reads the .tflite that lies in the app, prepares pictures, LiteRT's C library (that of the
 Python package) runs the network, and the core judges the answer: what a phone does, but for the
-decoding of pictures, which is the platform's own. Python does the same with runtimes/.
+decoding of pictures, which is the platform's own. Python does the same with runtimes/. Without
+PNG files, the golden pictures and lesions drawn by code are answered.
 
 examples:
   python -m android_demo.check litert
@@ -23,13 +24,22 @@ from runtimes.arguments import path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of `python -m android_demo.check litert`."""
     add = parser.add_argument
-    add("pictures", metavar="PNG", nargs="*", type=path, help="PNG files (default: golden ones)")
+    add(
+        "pictures",
+        metavar="PNG",
+        nargs="*",
+        type=path,
+        help="PNG files (default: golden and drawn)",
+    )
     add("--model", type=path, help="a .tflite of this project (default: the one in the app)")
     add("--json", type=path, metavar="FILE", help="also write the differences")
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the largest differences."""
+    import tempfile
+
+    from android_demo.check.answered import write_lesions
     from android_demo.check.golden import FOLDER
     from android_demo.check.model import shipped
     from android_demo.check.parity import LARGEST, compare
@@ -40,22 +50,29 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         check_output(args.json, ".json")
     model: Path = args.model or shipped()
-    pictures = args.pictures or sorted(
+    golden = sorted(
         file
         for file in FOLDER.glob("*.png")
         if not file.name.startswith("bad_") and not file.name.endswith(".expected.png")
     )
-    result = compare(find_tools(), model, pictures)
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = args.pictures or [*golden, *write_lesions(Path(folder))]
+        result = compare(find_tools(), model, pictures)
     say(
         f"{model.name}, {len(pictures)} pictures: {result.equal_pixels} with equal input pixels; "
         f"largest difference in probability {result.probability:.2g}, class maps {result.cam:.2g}, "
-        f"unknown score {result.unknown:.2g}; {result.equal_answers} equal answers; "
+        f"unknown score {result.unknown:.2g}; {result.equal_answers} equal answers "
+        f"({', '.join(f'{name} {count}' for name, count in result.decisions.items())}); "
         f"XNNPACK took {'the whole graph' if result.whole_graph else 'part of the graph'}"
     )
     if args.json is not None:
         write_json(args.json, {"model": model.name, **result.to_json()})
         say(f"wrote {args.json}")
     if result.probability > LARGEST or result.equal_answers < len(pictures):
-        fail(f"the core's answers are further than {LARGEST} from Python's.")
+        other = len(pictures) - result.equal_answers
+        fail(
+            f"{other} of {len(pictures)} answers are others than Python's, probabilities are up to "
+            f"{result.probability:.2g} apart; no other answer and {LARGEST} are accepted."
+        )
         return 1
     return 0

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints every picture's path."""
-    from android_demo.check.screens import screens
+    from android_demo.check.screens import screens, stored
     from runtimes.atomic import replacing_file
     from runtimes.console import say
 
@@ -35,5 +35,5 @@ def run(args: argparse.Namespace) -> None:
     for name, picture in screens():
         target = args.out / f"{name}.png"
         with replacing_file(target) as temporary:
-            picture.quantize(128).save(temporary, "PNG", optimize=True)
+            stored(picture).save(temporary, "PNG", optimize=True)
         say(f"{target}: {picture.width}×{picture.height}")

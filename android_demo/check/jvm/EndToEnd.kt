@@ -5,15 +5,28 @@ import dermport.core.Json
 import dermport.core.PictureFile
 import dermport.core.Pixels
 import dermport.core.Preprocessor
+import dermport.core.Problem
 import java.awt.image.BufferedImage
 import java.io.File
 import java.security.MessageDigest
 import javax.imageio.ImageIO
+import kotlin.system.exitProcess
 
-/** From picture files to answers, all of it the core's own way; prints JSON. */
+/** From picture files to answers, all of it the core's own way; prints JSON, a fault too. */
 object EndToEnd {
     @JvmStatic
     fun main(arguments: Array<String>) {
+        try {
+            answer(arguments)
+        } catch (problem: Problem) {
+            val fault = problem.fault
+            val told = linkedMapOf("fault" to fault.javaClass.simpleName, "details" to fault.details.map { "$it" })
+            println(Json.write(told))
+            exitProcess(1)
+        }
+    }
+
+    private fun answer(arguments: Array<String>) {
         val (file, model) = LiteRtModel.open(arguments[0], arguments[1])
         val preprocessor = Preprocessor(file.contract.recipe)
         val answers = arguments.drop(2).map { path ->
@@ -24,11 +37,8 @@ object EndToEnd {
             linkedMapOf(
                 "picture" to path,
                 "pixels" to sha256(pixels),
-                "probabilities" to found.getValue("probabilities").toList(),
                 "cam" to found.getValue("cam").toList(),
-                "unknown" to answer.unknown,
-                "is_unknown" to answer.isUnknown,
-                "best" to answer.best.label.code,
+                "answer" to answer.fields(),
             )
         }
         println(Json.write(linkedMapOf("whole_graph" to model.wholeGraph, "answers" to answers)))

@@ -57,13 +57,13 @@ class Benchmark(private val context: Context, private val ask: BenchmarkAsk, pri
                 before = before,
                 after = PhoneTeller.state(context),
                 tookSeconds = (System.nanoTime() - start) / 1e9,
-                notes = if (it.note.isEmpty()) emptyList() else listOf(it.note),
+                refusal = it.refusal,
             )
         }
     }
 
     /** Writes what is finished to where adb can pull it; returns the path, null where nothing is. */
-    fun write(storageFull: String): String? {
+    fun write(): String? {
         if (runs.isEmpty()) return null
         val format = when {
             model.file.input.type == ElementType.UINT8 -> "tflite:int8"
@@ -81,7 +81,7 @@ class Benchmark(private val context: Context, private val ask: BenchmarkAsk, pri
         val json = PhoneRecord.json(phone, PhoneTeller.app(context), PhoneTeller.facts(), settings, runs)
         val folder = context.getExternalFilesDir(null) ?: context.filesDir
         val target = File(folder, FILE)
-        Storage.replace(target, storageFull) { it.writeText(json) }
+        Storage.replace(target) { it.writeText(json) }
         return target.path
     }
 

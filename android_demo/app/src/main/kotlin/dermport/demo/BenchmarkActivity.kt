@@ -83,7 +83,7 @@ class BenchmarkActivity : Activity() {
         try {
             begin(BenchmarkAsk.parse(words[0], words[1], numbers[0], numbers[1]))
         } catch (problem: Problem) {
-            text(R.id.status).text = problem.message
+            text(R.id.status).text = Words.of(resources, problem.fault)
         }
     }
 
@@ -93,18 +93,16 @@ class BenchmarkActivity : Activity() {
         measurement = now
         refresh()
         val context = applicationContext
-        val full = getString(R.string.storage_full)
         Diagnoser.background(
-            this,
             {
                 val benchmark = Benchmark(context, ask) { now.stop.get() }
                 val fault = now.measure(benchmark, context, ask.total)
                 val stopped = if (now.stop.get()) context.getString(R.string.benchmark_stopped) else null
-                val written = benchmark.write(full)?.let { context.getString(R.string.benchmark_written, it) }
+                val written = benchmark.write()?.let { context.getString(R.string.benchmark_written, it) }
                 listOfNotNull(fault, stopped, written).joinToString("\n")
             },
             { now.end(it) },
-            { now.end(it) },
+            { now.end(Words.of(context.resources, it)) },
         )
     }
 
@@ -122,7 +120,7 @@ class BenchmarkActivity : Activity() {
         )
         null
     } catch (problem: Problem) {
-        problem.message
+        Words.of(context.resources, problem.fault)
     }
 
     private fun Measurement.tell() {
@@ -155,7 +153,8 @@ class BenchmarkActivity : Activity() {
             run.before.thermal?.toString() ?: context.getString(R.string.not_told),
             run.after.thermal?.toString() ?: context.getString(R.string.not_told),
         )
-        return (listOf(figures) + run.notes).joinToString("\n")
+        val fellBack = run.refusal?.let { context.getString(R.string.benchmark_fell_back, it) }
+        return listOfNotNull(figures, fellBack).joinToString("\n")
     }
 
     private fun milliseconds(value: Double) = "%.2f".format(Locale.getDefault(), value)

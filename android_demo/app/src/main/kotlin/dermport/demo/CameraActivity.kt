@@ -16,6 +16,7 @@ import android.view.View
 import android.widget.Button
 import android.widget.TextView
 import dermport.core.CameraStep
+import dermport.core.Fault
 import dermport.core.Hint
 
 /** The camera with its guide ring and hints. */
@@ -49,7 +50,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
             session?.shoot(-phoneTurn())
         }
         gallery.setOnClickListener {
-            if (!PictureChooser.choose(this, PictureChooser.PICTURE)) hint.text = getString(R.string.no_app)
+            if (!PictureChooser.choose(this, PictureChooser.PICTURE)) hint.text = Words.of(resources, Fault.ChooserMissing)
         }
     }
 

@@ -2,6 +2,7 @@ package dermport.demo
 
 import android.content.ContentResolver
 import android.net.Uri
+import dermport.core.Fault
 import dermport.core.Problem
 import java.io.IOException
 import java.io.InputStream
@@ -11,9 +12,9 @@ object ChosenFile {
     /**
      * Opens the file; whatever its app throws is a [Problem].
      *
-     * @param gone what to tell the person then.
+     * @param gone of which it is then.
      */
-    fun open(resolver: ContentResolver, uri: Uri, gone: String): InputStream = try {
+    fun open(resolver: ContentResolver, uri: Uri, gone: Fault): InputStream = try {
         resolver.openInputStream(uri) ?: throw Problem(gone)
     } catch (error: IOException) {
         throw Problem(gone, error)

@@ -1,9 +1,12 @@
 package dermport.demo
 
 import android.content.Context
+import android.net.Uri
 import android.os.Handler
 import android.os.Looper
+import dermport.core.Answer
 import dermport.core.BenchmarkAsk
+import dermport.core.Fault
 import dermport.core.Preprocessor
 import dermport.core.Problem
 import java.util.concurrent.ExecutorService
@@ -21,15 +24,14 @@ object Diagnoser {
     private var preprocessor: Preprocessor? = null
 
     /** Does [work] on the worker, then one of the others on the main thread. */
-    fun <T> background(context: Context, work: () -> T, done: (T) -> Unit, failed: (String) -> Unit) {
-        val memory = context.getString(R.string.out_of_memory)
+    fun <T> background(work: () -> T, done: (T) -> Unit, failed: (Fault) -> Unit) {
         worker.execute {
             val outcome: () -> Unit = try {
                 later(work(), done)
             } catch (problem: Problem) {
-                later(problem.message, failed)
+                later(problem.fault, failed)
             } catch (_: OutOfMemoryError) {
-                later(memory, failed)
+                later(Fault.MemoryFull, failed)
             }
             main.post(outcome)
         }
@@ -46,6 +48,18 @@ object Diagnoser {
         network = null
         preprocessor = null
         model = opened
+    }
+
+    /** Takes a model from storage if LiteRT runs it, and uses it from now on; on the worker only. */
+    fun adopt(context: Context, uri: Uri): OpenedModel {
+        val adopted = OpenedModel.adopt(context, uri) { candidate ->
+            Network.open(context, candidate, BenchmarkAsk.CPU, THREADS).use { network ->
+                network.run(ByteArray(candidate.file.input.elements))
+                Answer.of(candidate.file.contract, network.output("probabilities"), network.output("unknown")[0])
+            }
+        }
+        use(adopted)
+        return adopted
     }
 
     /** Looks at a picture; on the worker only. */

@@ -16,6 +16,7 @@ object ModelCard {
         for ((name, value) in contract.training.metrics) {
             if (value is Number) lines += metric(resources, contract, name, number(value.toDouble()))
         }
+        lines += alert(resources, contract)
         lines += sensitivity(resources, contract)
         lines += contract.intendedUse
         return lines.joinToString("\n\n")
@@ -43,12 +44,24 @@ object ModelCard {
     private fun sensitivity(resources: Resources, contract: Contract): String {
         val calibration = contract.calibration
         val each = contract.labels.mapNotNull { label ->
-            calibration.sensitivity[label.code]?.let { "${label.name} ${percent(it)}" }
+            calibration.sensitivity[label.code]?.let { "${label.name} ${Percent.whole(it)}" }
         }
-        return resources.getString(R.string.card_sensitivity, percent(calibration.acceptedShare), each.joinToString())
+        val accepted = Percent.whole(calibration.acceptedShare)
+        return resources.getString(R.string.card_sensitivity, accepted, each.joinToString())
     }
 
-    private fun percent(share: Double): String = "%.0f %%".format(Locale.getDefault(), share * 100)
+    /** The operating point in force. */
+    private fun alert(resources: Resources, contract: Contract): String {
+        val alert = contract.decision?.alert ?: return resources.getString(R.string.card_no_alert)
+        return resources.getString(
+            R.string.card_alert,
+            contract.labels.first { it.code == alert.code }.name,
+            Percent.tenths(alert.threshold),
+            Percent.whole(alert.aim),
+            *Percent.interval(alert.sensitivity),
+            *Percent.interval(alert.specificity),
+        )
+    }
 
     private fun number(value: Double): String = "%.3g".format(Locale.getDefault(), value)
 }

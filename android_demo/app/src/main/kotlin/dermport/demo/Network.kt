@@ -8,6 +8,7 @@ import com.google.ai.edge.litert.LiteRtException
 import com.google.ai.edge.litert.TensorBuffer
 import dermport.core.BenchmarkAsk
 import dermport.core.ElementType
+import dermport.core.Fault
 import dermport.core.ModelFile
 import dermport.core.Problem
 import dermport.core.Quantizer
@@ -16,14 +17,14 @@ import dermport.core.Quantizer
  * A model opened by LiteRT.
  *
  * @property ran the delegate that runs, which is not always the one that was asked for.
- * @property note why it is another one; "" where it is not.
+ * @property refusal what LiteRT said where the GPU refused the model; null where it did not.
  */
 class Network private constructor(
     private val compiled: CompiledModel,
     private val file: ModelFile,
     val ran: String,
     val threads: Int,
-    val note: String,
+    val refusal: String?,
 ) : AutoCloseable {
     private val input: TensorBuffer = compiled.createInputBuffer(ModelFile.INPUT)
     private val outputs: Map<String, TensorBuffer> = ModelFile.OUTPUTS.associateWith { compiled.createOutputBuffer(it) }
@@ -51,7 +52,7 @@ class Network private constructor(
     private fun <T> guarded(work: () -> T): T = try {
         work()
     } catch (error: LiteRtException) {
-        throw Problem("LiteRT failed on $ran (${error.message}). Close other apps and try again.", error)
+        throw Problem(Fault.RuntimeFailed(ran, said(error)), error)
     }
 
     override fun close() {
@@ -62,33 +63,34 @@ class Network private constructor(
 
     companion object {
         /**
-         * Opens a model; where the GPU refuses it, on the CPU, and [note] says so.
+         * Opens a model; where the GPU refuses it, on the CPU, and [refusal] says so.
          *
          * @param asked [BenchmarkAsk.CPU] or [BenchmarkAsk.GPU].
          * @throws Problem LiteRT refused it on the CPU too.
          */
         fun open(context: Context, model: OpenedModel, asked: String, threads: Int): Network {
-            var note = ""
+            var refusal: String? = null
             if (asked == BenchmarkAsk.GPU) {
                 try {
                     val compiled = compile(context, model, CompiledModel.Options(Accelerator.GPU))
-                    return checked(compiled) { Network(compiled, model.file, BenchmarkAsk.GPU, threads, "") }
+                    return checked(compiled) { Network(compiled, model.file, BenchmarkAsk.GPU, threads, null) }
                 } catch (error: LiteRtException) {
-                    note = "the GPU refused the model (${error.message ?: "no reason given"}); the CPU ran it"
+                    refusal = said(error)
                 }
             }
             try {
                 val options = CompiledModel.Options(Accelerator.CPU)
                 options.cpuOptions = CompiledModel.CpuOptions(numThreads = threads)
                 val compiled = compile(context, model, options)
-                return checked(compiled) { Network(compiled, model.file, BenchmarkAsk.CPU, threads, note) }
+                return checked(compiled) { Network(compiled, model.file, BenchmarkAsk.CPU, threads, refusal) }
             } catch (error: LiteRtException) {
-                throw Problem("${model.name}: LiteRT cannot run it (${error.message}). Export the model again.", error)
+                throw Problem(Fault.ModelRefused(model.name, said(error)), error)
             } catch (error: LinkageError) {
-                val abi = Build.SUPPORTED_ABIS.firstOrNull()
-                throw Problem("LiteRT has no library for this phone's processor ($abi). Try another phone.", error)
+                throw Problem(Fault.RuntimeMissing(Build.SUPPORTED_ABIS.joinToString()), error)
             }
         }
+
+        private fun said(error: LiteRtException): String = error.message ?: error.javaClass.simpleName
 
         private fun compile(context: Context, model: OpenedModel, options: CompiledModel.Options): CompiledModel =
             if (model.asset != null) {

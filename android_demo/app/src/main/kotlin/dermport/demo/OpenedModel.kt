@@ -3,6 +3,7 @@ package dermport.demo
 import android.content.Context
 import android.net.Uri
 import android.provider.OpenableColumns
+import dermport.core.Fault
 import dermport.core.ModelFile
 import dermport.core.Problem
 import dermport.core.Storage
@@ -37,8 +38,7 @@ class OpenedModel(
             }
             val assets = context.assets.list("").orEmpty().filter { it.endsWith(".tflite") }
             val asset = assets.singleOrNull() ?: throw Problem(
-                "The app holds ${if (assets.isEmpty()) "no model" else "several models: ${assets.joinToString()}"}. " +
-                    "Put one .tflite into its assets folder, or open one from storage.",
+                if (assets.isEmpty()) Fault.ModelMissing else Fault.ModelNotAlone(assets.joinToString()),
             )
             return read(context.assets.open(asset).use { it.readBytes() }, asset, asset, null)
         }
@@ -46,21 +46,24 @@ class OpenedModel(
         /**
          * Takes a model from storage; the one before stays if this one is none.
          *
-         * @throws Problem not a model of this project, or no room to keep it.
+         * @param tried runs it once, before it takes the place of the one before.
+         * @throws Problem not a model of this project, one that does not run, or no room to keep it.
          */
-        fun adopt(context: Context, uri: Uri, storageFull: String, gone: String): OpenedModel {
+        fun adopt(context: Context, uri: Uri, tried: (OpenedModel) -> Unit): OpenedModel {
             val name = shownName(context, uri) ?: ADOPTED
             val target = File(context.filesDir, ADOPTED)
-            var model: OpenedModel? = null
-            Storage.replace(target, storageFull) { half ->
-                val large = "$name has more than 512 MB and is no model of this project. Choose another file."
+            var content = ByteArray(0)
+            Storage.replace(target) { half ->
+                val large = Fault.ModelFileTooLarge(name, MOST_BYTES shr 20)
+                val gone = Fault.FileGone
                 ChosenFile.open(context.contentResolver, uri, gone).use { from ->
                     half.outputStream().use { to -> Storage.copy(from, to, MOST_BYTES, large, gone) }
                 }
-                model = read(half.readBytes(), name, null, target.path)
-                Storage.replace(File(context.filesDir, NAME), storageFull) { it.writeText(name) }
+                content = half.readBytes()
+                tried(read(content, name, null, half.path))
+                Storage.replace(File(context.filesDir, NAME)) { it.writeText(name) }
             }
-            return checkNotNull(model)
+            return read(content, name, null, target.path)
         }
 
         /** What the phone's chooser called the file. */

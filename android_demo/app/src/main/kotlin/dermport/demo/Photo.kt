@@ -5,6 +5,7 @@ import android.graphics.Bitmap
 import android.graphics.BitmapFactory
 import android.graphics.Matrix
 import android.net.Uri
+import dermport.core.Fault
 import dermport.core.Orientation
 import dermport.core.PictureFile
 import dermport.core.Problem
@@ -37,9 +38,10 @@ class Photo(val bitmap: Bitmap, val orientation: Orientation, val cut: Boolean) 
         private const val MOST_BYTES = 256L * 1024 * 1024
 
         /** The bytes behind an address that another app gave. */
-        fun bytes(resolver: ContentResolver, uri: Uri, gone: String): ByteArray {
+        fun bytes(resolver: ContentResolver, uri: Uri): ByteArray {
             val content = ByteArrayOutputStream()
-            val large = "The file has more than 256 MB. Choose a smaller picture."
+            val large = Fault.PictureFileTooLarge(MOST_BYTES shr 20)
+            val gone = Fault.PictureGone
             ChosenFile.open(resolver, uri, gone).use { Storage.copy(it, content, MOST_BYTES, large, gone) }
             return content.toByteArray()
         }
@@ -58,7 +60,7 @@ class Photo(val bitmap: Bitmap, val orientation: Orientation, val cut: Boolean) 
                 inPremultiplied = true
             }
             val bitmap = BitmapFactory.decodeByteArray(content, 0, content.size, options)
-                ?: throw Problem("This phone cannot decode the picture. Choose another one.")
+                ?: throw Problem(Fault.PictureNotDecoded)
             if (ring == null) return Photo(bitmap, head.orientation, cut = false)
             val side = max(1, (min(bitmap.width, bitmap.height) * ring).toInt())
             val cut = Bitmap.createBitmap(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side)

@@ -11,13 +11,17 @@ import android.widget.LinearLayout
 import android.widget.ProgressBar
 import android.widget.SeekBar
 import android.widget.TextView
+import dermport.core.Alert
 import dermport.core.Answer
 import dermport.core.Crop
+import dermport.core.Fault
 import dermport.core.HeatMap
 import dermport.core.ModelFile
 import dermport.core.Problem
 import dermport.core.Ranked
+import dermport.core.Verdict
 import java.util.Locale
+import kotlin.math.roundToInt
 
 /** What the model answers to one picture. */
 class ResultActivity : Activity() {
@@ -78,13 +82,11 @@ class ResultActivity : Activity() {
         val context = applicationContext
         val uri = intent.data
         val taken = captured
-        val gone = getString(R.string.no_picture)
         Diagnoser.background(
-            this,
             {
                 val file = Diagnoser.model(context).file
-                val photo = photo(context, uri, taken, gone, before != null)
-                val diagnosis = before ?: Diagnoser.look(context, photo ?: throw Problem(gone))
+                val photo = photo(context, uri, taken, before != null)
+                val diagnosis = before ?: Diagnoser.look(context, photo ?: throw Problem(Fault.PictureGone))
                 Shown(file, diagnosis, photo?.preview(PREVIEW))
             },
             ::show,
@@ -93,11 +95,11 @@ class ResultActivity : Activity() {
     }
 
     /** The picture again; null where it is gone and an [answered] diagnosis is there without it. */
-    private fun photo(context: Context, uri: Uri?, captured: ByteArray?, gone: String, answered: Boolean): Photo? {
+    private fun photo(context: Context, uri: Uri?, captured: ByteArray?, answered: Boolean): Photo? {
         if (captured != null) return Photo.decode(captured, GuideView.SHARE)
         try {
-            if (uri == null) throw Problem(gone)
-            return Photo.decode(Photo.bytes(context.contentResolver, uri, gone), null)
+            if (uri == null) throw Problem(Fault.PictureGone)
+            return Photo.decode(Photo.bytes(context.contentResolver, uri), null)
         } catch (problem: Problem) {
             if (answered) return null
             throw problem
@@ -108,7 +110,7 @@ class ResultActivity : Activity() {
         val answer = try {
             now.diagnosis.answer(now.file)
         } catch (problem: Problem) {
-            return failed(problem.message)
+            return failed(problem.fault)
         }
         shown = now
         captured = null
@@ -117,7 +119,11 @@ class ResultActivity : Activity() {
             getString(R.string.times, preprocessing, milliseconds(now.diagnosis.inferenceMs)),
             getString(R.string.ran_on, now.diagnosis.ran, now.diagnosis.threads),
         ).joinToString("\n")
-        if (answer.isUnknown) showUnknown(now) else showAnswer(now, answer)
+        when (val verdict = answer.verdict) {
+            is Verdict.Unknown -> showUnknown(now)
+            is Verdict.Suspected -> showAnswer(now, answer, R.string.suspected, suspicion(verdict.alert, answer))
+            is Verdict.Likeliest -> showAnswer(now, answer, R.string.most_likely, null)
+        }
     }
 
     private fun showUnknown(now: Shown) {
@@ -127,12 +133,28 @@ class ResultActivity : Activity() {
         lesion.contentDescription = getString(R.string.picture_description)
     }
 
-    private fun showAnswer(now: Shown, answer: Answer) {
-        headline.text = getString(R.string.most_likely, answer.best.label.name, percent(answer.best))
-        explain(null, now)
+    /** Why it is suspected, what such a suspicion is worth, and what is likeliest if another. */
+    private fun suspicion(alert: Alert, answer: Answer): String {
+        val falseAlarms = (100 * (1 - alert.specificity.value)).roundToInt()
+        val evidence = getString(
+            R.string.suspected_text,
+            answer.first.label.name,
+            Percent.tenths(alert.threshold),
+            *Percent.interval(alert.sensitivity),
+            *Percent.interval(alert.specificity),
+            falseAlarms,
+        )
+        if (answer.best == answer.first) return evidence
+        val likeliest = getString(R.string.suspected_likeliest, answer.best.label.name, percent(answer.best))
+        return "$likeliest $evidence"
+    }
+
+    private fun showAnswer(now: Shown, answer: Answer, head: Int, why: String?) {
+        headline.text = getString(head, answer.first.label.name, percent(answer.first))
+        explain(why, now)
         probabilities.removeAllViews()
         for (ranked in answer.ranked) probabilities.addView(row(ranked, now))
-        val first = answer.ranked.firstOrNull { it.index == chosen } ?: answer.best
+        val first = answer.ranked.firstOrNull { it.index == chosen } ?: answer.first
         showMap(first, now)
     }
 
@@ -174,13 +196,13 @@ class ResultActivity : Activity() {
         strength.visibility = now
     }
 
-    private fun failed(message: String) {
+    private fun failed(fault: Fault) {
         headline.text = getString(R.string.result_title)
-        explanation.text = message
+        explanation.text = Words.of(resources, fault)
         explanation.visibility = View.VISIBLE
     }
 
-    private fun percent(ranked: Ranked) = "%.1f %%".format(Locale.getDefault(), ranked.probability * 100)
+    private fun percent(ranked: Ranked) = Percent.tenths(ranked.probability.toDouble())
 
     private fun milliseconds(value: Double) = "%.1f".format(Locale.getDefault(), value)
 

@@ -8,6 +8,7 @@ data class BenchmarkAsk(val threads: List<Int>, val delegates: List<String>, val
     companion object {
         const val CPU = "xnnpack"
         const val GPU = "gpu"
+        private const val MOST = 8
         val STANDARD = BenchmarkAsk(listOf(1, 4), listOf(CPU, GPU), 128, 10)
 
         /**
@@ -22,24 +23,25 @@ data class BenchmarkAsk(val threads: List<Int>, val delegates: List<String>, val
                 if (runs == 0) STANDARD.runs else runs,
                 if (seconds == 0) STANDARD.seconds else seconds,
             )
-            if (ask.runs !in 1..100_000) throw Problem("runs is ${ask.runs}; expected 1 to 100000.")
-            if (ask.seconds !in 1..120) throw Problem("seconds is ${ask.seconds}; expected 1 to 120.")
+            if (ask.runs !in 1..100_000) throw wrong("runs", ask.runs, "1 … 100000")
+            if (ask.seconds !in 1..120) throw wrong("seconds", ask.seconds, "1 … 120")
             return ask
         }
 
         private fun words(text: String, name: String): List<String> {
             val words = text.split(',').map { it.trim() }
-            if (words.toSet().size < words.size || words.size > 8) {
-                throw Problem("$name is '$text'; expected up to eight different values, such as 1,4.")
-            }
+            if (words.toSet().size < words.size || words.size > MOST) throw wrong(name, text, "≤ $MOST, unique")
             return words
         }
 
+        private fun wrong(name: String, found: Any, expected: String) =
+            Problem(Fault.BenchmarkValue(name, found.toString(), expected))
+
         private fun threads(word: String): Int = word.toIntOrNull()?.takeIf { it in 1..16 }
-            ?: throw Problem("threads has '$word'; expected numbers from 1 to 16, such as 1,4.")
+            ?: throw wrong("threads", word, "1 … 16")
 
         private fun delegate(word: String): String = word.takeIf { it == CPU || it == GPU }
-            ?: throw Problem("delegates has '$word'; expected $CPU, $GPU or both with a comma.")
+            ?: throw wrong("delegates", word, "$CPU | $GPU | $CPU,$GPU")
     }
 }
 

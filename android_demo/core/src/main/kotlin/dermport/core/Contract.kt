@@ -39,7 +39,11 @@ data class Training(
     val metrics: Map<String, Any?>,
 )
 
-/** Everything that the app must know to use a model file and to judge its answer. */
+/**
+ * Everything that the app must know to use a model file and to judge its answer.
+ *
+ * @property decision null in contracts older than 1.2, and where nobody measured what to decide by.
+ */
 data class Contract(
     val name: String,
     val labels: List<Label>,
@@ -49,13 +53,14 @@ data class Contract(
     val training: Training,
     val license: String,
     val intendedUse: String,
+    val decision: Decision?,
 ) {
     companion object {
         const val SCHEMA = "dermport.contract"
         const val MAJOR = 1
-        const val MINOR = 1
+        const val MINOR = 2
 
-        /** Reads a contract, an unknown or missing key is a [Problem]; [origin] begins every message. */
+        /** Reads a contract, an unknown or missing key is a [Problem]; [origin] is the file that messages name. */
         fun parse(text: String, origin: String): Contract = ContractReader(text, origin).read()
     }
 }
@@ -66,21 +71,23 @@ private class ContractReader(text: String, private val origin: String) {
 
     fun read(): Contract {
         val schema = top.text("schema")
-        if (schema != Contract.SCHEMA) throw top.error("schema", schema, "'${Contract.SCHEMA}'")
+        if (schema != Contract.SCHEMA) throw top.error("schema", schema, Contract.SCHEMA)
         newer = isNewerMinor(top.text("version"))
+        val labels = labels()
+        val codes = labels.map { it.code }
         val contract = Contract(
-            name = top.text("name").also { require(it.isNotBlank(), "name", it, "a name") },
-            labels = labels(),
+            name = top.text("name").also { require(it.isNotBlank(), "name", it, "not blank") },
+            labels = labels,
             recipe = recipe(top.child("preprocessing")),
             inputType = inputType(top.child("input")),
             calibration = calibration(top.child("calibration")),
             training = training(top.child("training")),
             license = top.text("license"),
             intendedUse = top.text("intended_use"),
+            decision = if (top.has("decision")) Decision.read(top.child("decision"), codes, newer) else null,
         )
-        val codes = contract.labels.map { it.code }
         for (code in contract.calibration.sensitivity.keys) {
-            require(code in codes, "calibration.sensitivity", code, "one of ${codes.joinToString()}")
+            require(code in codes, "calibration.sensitivity", code, codes.joinToString(" | "))
         }
         checkOutputs(codes.size)
         if (!newer) top.close()
@@ -90,17 +97,11 @@ private class ContractReader(text: String, private val origin: String) {
     /** 1.x with a larger x may carry keys that are not known here; another major version is refused. */
     private fun isNewerMinor(version: String): Boolean {
         val numbers = VERSION.matchEntire(version)?.destructured
-            ?: throw top.error("version", version, "two numbers, such as '1.0'")
+            ?: throw top.error("version", version, "1.0")
         val (major, minor) = numbers
-        if (major.toInt() != Contract.MAJOR) {
-            val what = if (major.toInt() > Contract.MAJOR) {
-                "a newer app: install the current one, or export the model with the version of this app"
-            } else {
-                "an export by a current dermport: export the model again"
-            }
-            val own = "${Contract.MAJOR}.x"
-            throw Problem("$origin: its contract has version $version, this app reads $own. It needs $what.")
-        }
+        val own = "${Contract.MAJOR}.x"
+        if (major.toInt() > Contract.MAJOR) throw Problem(Fault.ContractNewer(origin, version, own))
+        if (major.toInt() < Contract.MAJOR) throw Problem(Fault.ContractOlder(origin, version, own))
         return minor.toInt() > Contract.MINOR
     }
 
@@ -109,9 +110,9 @@ private class ContractReader(text: String, private val origin: String) {
             Label(item.text("code"), item.text("name")).also { if (!newer) item.close() }
         }
         val codes = labels.map { it.code }
-        require(codes.size >= 2, "labels", codes, "at least two classes")
-        require(codes.all { it.isNotBlank() }, "labels", codes, "a code for every class")
-        require(codes.toSet().size == codes.size, "labels", codes, "every code once")
+        require(codes.size >= 2, "labels", codes, "2 or more")
+        require(codes.all { it.isNotBlank() }, "labels", codes, "not blank")
+        require(codes.toSet().size == codes.size, "labels", codes, "unique")
         return labels
     }
 
@@ -119,14 +120,14 @@ private class ContractReader(text: String, private val origin: String) {
         val exif = item.flag("exif_orientation")
         val crop = item.text("crop")
         val sides = listOf("effective_resolution", "size").map { key ->
-            item.integer(key).also { require(it in 1..4096, "preprocessing.$key", it, "1 to 4096 pixels") }.toInt()
+            item.integer(key).also { require(it in 1..4096, "preprocessing.$key", it, "1 … 4096") }.toInt()
         }
         val filter = item.text("resize_filter")
-        require(filter == "bilinear", "preprocessing.resize_filter", filter, "'bilinear'")
+        require(filter == "bilinear", "preprocessing.resize_filter", filter, "bilinear")
         require(item.flag("antialias"), "preprocessing.antialias", false, "true")
         if (!newer) item.close()
         val known = Crop.entries.firstOrNull { it.word == crop }
-            ?: throw item.error("crop", crop, Crop.entries.joinToString(" or ") { it.word })
+            ?: throw item.error("crop", crop, Crop.entries.joinToString(" | ") { it.word })
         return Recipe(exif, known, sides[0], sides[1])
     }
 
@@ -141,7 +142,7 @@ private class ContractReader(text: String, private val origin: String) {
         val type = when (val name = item.text("dtype")) {
             "float32" -> ElementType.FLOAT32
             "uint8" -> ElementType.UINT8
-            else -> throw item.error("dtype", name, "float32 or uint8")
+            else -> throw item.error("dtype", name, "float32 | uint8")
         }
         if (!newer) item.close()
         return type
@@ -149,8 +150,8 @@ private class ContractReader(text: String, private val origin: String) {
 
     private fun calibration(item: StrictObject): Calibration {
         val sensitivity = item.mapping("sensitivity").mapValues { (code, value) ->
-            val share = (value as? Number)?.toDouble() ?: throw item.error("sensitivity.$code", value, "a number")
-            share.also { require(it in 0.0..1.0, "calibration.sensitivity.$code", it, "a share from 0 to 1") }
+            val share = (value as? Number)?.toDouble() ?: throw item.error("sensitivity.$code", value, "number")
+            share.also { require(it in 0.0..1.0, "calibration.sensitivity.$code", it, "0 … 1") }
         }
         val result = Calibration(
             temperature = item.number("temperature"),
@@ -158,9 +159,9 @@ private class ContractReader(text: String, private val origin: String) {
             acceptedShare = item.number("accepted_share"),
             sensitivity = sensitivity,
         )
-        require(result.temperature > 0, "calibration.temperature", result.temperature, "a number above 0")
+        require(result.temperature > 0, "calibration.temperature", result.temperature, "> 0")
         val share = result.acceptedShare
-        require(share in 0.0..1.0, "calibration.accepted_share", share, "a share from 0 to 1")
+        require(share in 0.0..1.0, "calibration.accepted_share", share, "0 … 1")
         if (!newer) item.close()
         return result
     }
@@ -189,12 +190,12 @@ private class ContractReader(text: String, private val origin: String) {
             outputs.keys.containsAll(ModelFile.OUTPUTS) && shape?.lastOrNull() == classes.toLong(),
             "outputs",
             outputs,
-            "${ModelFile.OUTPUTS.joinToString()} of $classes classes",
+            "${ModelFile.OUTPUTS.joinToString()}: $classes",
         )
     }
 
     private fun require(fits: Boolean, key: String, found: Any?, expected: String) {
-        if (!fits) throw Problem("$origin: the contract's '$key' is $found; expected $expected.")
+        if (!fits) throw Problem(Fault.ContractValue(origin, key, StrictObject.shown(found), expected))
     }
 
     private companion object {

@@ -92,16 +92,13 @@ class FlatTable private constructor(private val bytes: ByteBuffer, private val a
         if (place < 0 || place + count.toLong() > bytes.limit()) throw damaged()
     }
 
-    private fun damaged() =
-        Problem("$origin: the TensorFlow Lite model is damaged or truncated. Fetch it again or export it again.")
+    private fun damaged() = Problem(Fault.ModelDamaged(origin))
 
     companion object {
         /** The root table of a flatbuffer. */
         fun root(content: ByteBuffer, origin: String): FlatTable {
             val bytes = content.duplicate().order(ByteOrder.LITTLE_ENDIAN)
-            if (bytes.limit() < 8) {
-                throw Problem("$origin: ${bytes.limit()} bytes are no model. Fetch it again or export it again.")
-            }
+            if (bytes.limit() < 8) throw Problem(Fault.ModelDamaged(origin))
             return FlatTable(bytes, bytes.getInt(0), origin)
         }
     }

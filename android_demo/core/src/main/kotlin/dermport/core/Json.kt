@@ -8,7 +8,7 @@ package dermport.core
 object Json {
     private const val DEEPEST = 100
 
-    /** Reads one document; throws [Problem] that begins with [origin]. */
+    /** Reads one document; [origin] is the file that a [Problem] names. */
     fun parse(text: String, origin: String): Any? {
         val reader = Reader(text, origin)
         val value = reader.value(0)
@@ -77,7 +77,7 @@ object Json {
         private var at = 0
 
         fun value(depth: Int): Any? {
-            if (depth > DEEPEST) fail("it is nested too deeply")
+            if (depth > DEEPEST) fail()
             skip()
             return when (peek()) {
                 '{' -> readObject(depth)
@@ -92,7 +92,7 @@ object Json {
 
         fun end() {
             skip()
-            if (at < text.length) fail("there is text after its end")
+            if (at < text.length) fail()
         }
 
         private fun readObject(depth: Int): Map<String, Any?> {
@@ -106,7 +106,7 @@ object Json {
                 skip()
                 take(':')
                 val value = value(depth + 1)
-                if (result.containsKey(key)) fail("the key '$key' stands twice in one object")
+                if (result.containsKey(key)) throw Problem(Fault.ContractKeyTwice(origin, key))
                 result[key] = value
                 skip()
                 if (peek() == '}') return result.also { at++ }
@@ -135,7 +135,7 @@ object Json {
                 when {
                     c == '"' -> return out.toString()
                     c == '\\' -> out.append(escaped())
-                    c < ' ' -> fail("a control character in a string")
+                    c < ' ' -> fail()
                     else -> out.append(c)
                 }
             }
@@ -150,26 +150,26 @@ object Json {
             't' -> '\t'
             'u' -> {
                 val digits = text.substring(at, minOf(at + 4, text.length))
-                if (!digits.matches(HEX)) fail("'\\u$digits' is no character")
+                if (!digits.matches(HEX)) fail()
                 at += 4
                 digits.toInt(16).toChar()
             }
-            else -> fail("'\\$c' is no escape")
+            else -> fail()
         }
 
         private fun readNumber(): Any {
             val start = at
             while (at < text.length && (text[at].isLetterOrDigit() || text[at] in "+-.")) at++
             val word = text.substring(start, at)
-            if (!word.matches(NUMBER)) fail("'${word.take(20)}' is no value")
+            if (!word.matches(NUMBER)) fail()
             if (word.none { it in ".eE" }) word.toLongOrNull()?.let { return it }
             val number = word.toDouble()
-            if (!number.isFinite()) fail("'${word.take(20)}' is beyond any number")
+            if (!number.isFinite()) fail()
             return number
         }
 
         private fun <T> word(word: String, value: T): T {
-            if (!text.startsWith(word, at)) fail("a word that is no value")
+            if (!text.startsWith(word, at)) fail()
             at += word.length
             return value
         }
@@ -178,17 +178,16 @@ object Json {
             while (at < text.length && text[at] in " \t\r\n") at++
         }
 
-        private fun peek(): Char = if (at < text.length) text[at] else fail("it ends too early")
+        private fun peek(): Char = if (at < text.length) text[at] else fail()
 
         private fun next(): Char = peek().also { at++ }
 
         private fun take(c: Char) {
-            if (peek() != c) fail("'${peek()}' where '$c' has to stand")
+            if (peek() != c) fail()
             at++
         }
 
-        private fun fail(what: String): Nothing =
-            throw Problem("$origin: this is not valid JSON ($what, at character $at). Export the model again.")
+        private fun fail(): Nothing = throw Problem(Fault.ContractNotJson(origin, at))
     }
 
     private val HEX = Regex("[0-9a-fA-F]{4}")

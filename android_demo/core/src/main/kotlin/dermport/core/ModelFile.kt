@@ -41,10 +41,7 @@ class ModelFile private constructor(
         fun read(content: ByteBuffer, origin: String): ModelFile {
             checkKind(content, origin)
             val model = FlatTable.root(content, origin)
-            val text = metadata(model) ?: throw Problem(
-                "$origin: there is no contract in this file, so its labels, preprocessing and calibration are " +
-                    "unknown. Choose a .tflite written by `python -m export run`, which puts one into every file.",
-            )
+            val text = metadata(model) ?: throw Problem(Fault.ModelWithoutContract(origin))
             val contract = Contract.parse(text, origin)
             val (input, outputs) = signature(model, origin)
             return ModelFile(contract, input, outputs).also { check(it, origin) }
@@ -52,11 +49,7 @@ class ModelFile private constructor(
 
         private fun checkKind(content: ByteBuffer, origin: String) {
             val found = if (content.limit() < 8) "" else String(CharArray(4) { content.get(4 + it).toInt().toChar() })
-            if (found != IDENTIFIER) {
-                throw Problem(
-                    "$origin: this is not a TensorFlow Lite model. Choose a .tflite written by `python -m export run`.",
-                )
-            }
+            if (found != IDENTIFIER) throw Problem(Fault.ModelOfAnotherKind(origin))
         }
 
         // Numbers of fields are those of TensorFlow Lite's schema.fbs.
@@ -72,21 +65,20 @@ class ModelFile private constructor(
         private fun signature(model: FlatTable, origin: String): Pair<Tensor, List<Tensor>> {
             val signatures = model.tables(7)
             val subgraphs = model.tables(2)
-            if (signatures.size != 1) throw other(origin, "${signatures.size} signatures, expected one")
-            val graph = subgraphs.getOrNull(signatures[0].int(4, 0)) ?: throw other(origin, "no network")
+            if (signatures.size != 1) throw other(origin, "signatures: ${signatures.size}", "1")
+            val graph = subgraphs.getOrNull(signatures[0].int(4, 0)) ?: throw other(origin, "subgraphs: ${subgraphs.size}", "1")
             val tensors = graph.tables(0)
             fun named(field: Int) = signatures[0].tables(field).map { entry ->
-                val tensor = tensors.getOrNull(entry.int(1, 0)) ?: throw other(origin, "a tensor that is not there")
+                val tensor = tensors.getOrNull(entry.int(1, 0)) ?: throw other(origin, "tensors: ${tensors.size}", "> ${entry.int(1, 0)}")
                 tensor(entry.text(0) ?: "", tensor, origin)
             }
             val inputs = named(0)
             if (inputs.map { it.name } != listOf(INPUT)) {
-                throw other(origin, "the inputs ${inputs.joinToString { it.name }}, expected $INPUT")
+                throw other(origin, "inputs: ${inputs.joinToString { it.name }}", INPUT)
             }
             val outputs = named(1)
             if (outputs.map { it.name }.sorted() != OUTPUTS.sorted()) {
-                val found = outputs.joinToString { it.name }
-                throw other(origin, "the outputs $found, expected ${OUTPUTS.joinToString()}")
+                throw other(origin, "outputs: ${outputs.joinToString { it.name }}", OUTPUTS.joinToString())
             }
             return inputs[0] to outputs
         }
@@ -96,7 +88,7 @@ class ModelFile private constructor(
                 0 -> ElementType.FLOAT32
                 3 -> ElementType.UINT8
                 9 -> ElementType.INT8
-                else -> throw other(origin, "the type number $code of '$name', expected float32, uint8 or int8")
+                else -> throw other(origin, "$name: type $code", "float32 | uint8 | int8")
             }
             val scales = table.table(4)?.floats(2) ?: FloatArray(0)
             val zeros = table.table(4)?.longs(3) ?: LongArray(0)
@@ -116,11 +108,11 @@ class ModelFile private constructor(
                 cam.size == 4 && cam[0] == 1 && cam[3] == classes && cam[1] in 1..64 && cam[2] in 1..64
             if (!fits) {
                 val found = (listOf(file.input) + file.outputs).joinToString { "${it.name} ${it.shape} ${it.type}" }
-                throw other(origin, "$found, and its contract says $side×$side pixels and $classes classes")
+                throw other(origin, found, "$side×$side, ${file.contract.inputType}, $classes")
             }
         }
 
-        private fun other(origin: String, found: String) =
-            Problem("$origin: the contract belongs to another network: it has $found. Export this one again.")
+        private fun other(origin: String, found: String, expected: String) =
+            Problem(Fault.ModelOfAnotherNetwork(origin, found, expected))
     }
 }

@@ -14,7 +14,11 @@ data class PhoneFacts(
 /** One look at a phone; null where it tells nothing. Thermal is 0 (none) to 6 (shutdown). */
 data class PhoneState(val thermal: Int?, val battery: Int?, val celsius: Double?)
 
-/** One run of the benchmark screen: what was asked, what ran, and how long it took. */
+/**
+ * One run of the benchmark screen: what was asked, what ran, and how long it took.
+ *
+ * @property refusal what was said where the GPU refused and the CPU ran; null where what was asked ran.
+ */
 data class PhoneRun(
     val threads: Int,
     val asked: String,
@@ -26,7 +30,7 @@ data class PhoneRun(
     val before: PhoneState,
     val after: PhoneState,
     val tookSeconds: Double,
-    val notes: List<String>,
+    val refusal: String?,
 )
 
 /** What the model file is called and holds. */
@@ -122,7 +126,10 @@ object PhoneRecord {
         "cool" to (run.before.thermal == 0),
         "took_s" to run.tookSeconds,
         "fault" to "",
-        "notes" to listOf("p90 ${"%.3f".format(java.util.Locale.ROOT, run.times.p90)} ms") + run.notes,
+        "notes" to listOfNotNull(
+            "p90 ${"%.3f".format(java.util.Locale.ROOT, run.times.p90)} ms",
+            run.refusal?.let { "the GPU refused the model ($it); the CPU ran it" },
+        ),
     )
 
     private fun state(state: PhoneState) = linkedMapOf(

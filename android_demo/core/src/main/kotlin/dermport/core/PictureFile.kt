@@ -35,30 +35,25 @@ class PictureFile private constructor(
          * @throws Problem empty, of another kind, truncated, or above 200 megapixels.
          */
         fun read(content: ByteArray): PictureFile {
-            if (content.isEmpty()) throw Problem("The file is empty. Choose another picture.")
+            if (content.isEmpty()) throw Problem(Fault.PictureEmpty)
             val head = Heads(content)
             val file = when {
                 head.starts(0, 0xFF, 0xD8) -> jpeg(content)
                 head.starts(0, 0x89, 'P'.code, 'N'.code, 'G'.code) -> png(content)
                 head.word(0) == "RIFF" && head.word(8) == "WEBP" -> webp(content)
                 head.starts(0, 'B'.code, 'M'.code) -> bmp(content)
-                head.word(4) == "ftyp" -> throw Problem(
-                    "HEIC and AVIF pictures are not supported. Set the camera to JPEG, or choose a JPEG or PNG.",
-                )
-                else -> throw Problem("This is not a picture that can be read. Choose a JPEG, PNG, WebP or BMP.")
+                head.word(4) == "ftyp" -> throw Problem(Fault.PictureHeic)
+                else -> throw Problem(Fault.PictureOfUnknownKind)
             }
             if (file.width < 1 || file.height < 1) throw damaged()
             if (file.width.toLong() * file.height > MOST_PIXELS) {
                 val mega = file.width.toLong() * file.height / 1_000_000
-                throw Problem(
-                    "The picture has ${file.width}×${file.height}, $mega megapixels; 200 are accepted. " +
-                        "Reduce it first.",
-                )
+                throw Problem(Fault.PictureTooLarge(file.width, file.height, mega))
             }
             return file
         }
 
-        internal fun damaged() = Problem("The picture is damaged or incomplete. Fetch it again or choose another one.")
+        internal fun damaged() = Problem(Fault.PictureDamaged)
 
         private fun jpeg(content: ByteArray): PictureFile {
             val reader = JpegReader(content)

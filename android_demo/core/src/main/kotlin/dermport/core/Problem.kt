@@ -1,4 +1,4 @@
 package dermport.core
 
-/** Something a person can do something about: [message] says what was found and what to do next. */
-class Problem(override val message: String, cause: Throwable? = null) : Exception(message, cause)
+/** Ends a piece of work with a [fault] that a person is told in the app's own words. */
+class Problem(val fault: Fault, cause: Throwable? = null) : Exception(fault.toString(), cause)

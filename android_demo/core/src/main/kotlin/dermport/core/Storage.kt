@@ -10,16 +10,15 @@ object Storage {
     /**
      * Writes [target] by way of a file beside it; what stood there stays where that fails.
      *
-     * @param full what to tell the person where there is no room.
      * @throws Problem it cannot be written; whatever else [write] throws goes on.
      */
-    fun replace(target: File, full: String, write: (File) -> Unit) {
+    fun replace(target: File, write: (File) -> Unit) {
         val half = File(target.path + ".half")
         try {
             write(half)
-            if (!half.renameTo(target)) throw Problem(full)
+            if (!half.renameTo(target)) throw Problem(Fault.StorageFull)
         } catch (error: IOException) {
-            throw Problem(full, error)
+            throw Problem(Fault.StorageFull, error)
         } finally {
             half.delete()
         }
@@ -28,9 +27,9 @@ object Storage {
     /**
      * Copies a stream of at most [most] bytes; a fault of [to] goes on as it is.
      *
-     * @throws Problem there are more ([tooLarge] is its text), or [from] broke off ([gone]).
+     * @throws Problem there are more ([tooLarge]), or [from] broke off ([gone]).
      */
-    fun copy(from: InputStream, to: OutputStream, most: Long, tooLarge: String, gone: String) {
+    fun copy(from: InputStream, to: OutputStream, most: Long, tooLarge: Fault, gone: Fault) {
         val part = ByteArray(1 shl 16)
         var left = most
         while (true) {

@@ -2,49 +2,50 @@ package dermport.core
 
 /** One JSON object whose keys are taken one by one; [close] names what nobody took. */
 class StrictObject(value: Any?, private val origin: String, private val path: String = "") {
-    private val content: Map<*, *> = value as? Map<*, *> ?: throw error("", value, "an object")
+    private val content: Map<*, *> = value as? Map<*, *> ?: throw error("", value, "object")
     private val taken = HashSet<String>()
 
-    fun text(key: String): String = take(key).let { it as? String ?: throw error(key, it, "a string") }
+    fun text(key: String): String = take(key).let { it as? String ?: throw error(key, it, "string") }
 
-    fun textOrNull(key: String): String? = take(key)?.let { it as? String ?: throw error(key, it, "a string or null") }
+    fun textOrNull(key: String): String? = take(key)?.let { it as? String ?: throw error(key, it, "string | null") }
 
-    fun flag(key: String): Boolean = take(key).let { it as? Boolean ?: throw error(key, it, "true or false") }
+    fun flag(key: String): Boolean = take(key).let { it as? Boolean ?: throw error(key, it, "true | false") }
 
-    fun integer(key: String): Long = take(key).let { it as? Long ?: throw error(key, it, "a whole number") }
+    fun integer(key: String): Long = take(key).let { it as? Long ?: throw error(key, it, "integer") }
 
     fun number(key: String): Double =
-        take(key).let { (it as? Number)?.toDouble() ?: throw error(key, it, "a number") }
+        take(key).let { (it as? Number)?.toDouble() ?: throw error(key, it, "number") }
 
-    fun array(key: String): List<Any?> = take(key).let { it as? List<Any?> ?: throw error(key, it, "an array") }
+    fun numberOrNull(key: String): Double? =
+        take(key)?.let { (it as? Number)?.toDouble() ?: throw error(key, it, "number | null") }
+
+    fun array(key: String): List<Any?> = take(key).let { it as? List<Any?> ?: throw error(key, it, "array") }
 
     @Suppress("UNCHECKED_CAST")
     fun mapping(key: String): Map<String, Any?> =
-        take(key).let { it as? Map<String, Any?> ?: throw error(key, it, "an object") }
+        take(key).let { it as? Map<String, Any?> ?: throw error(key, it, "object") }
 
     fun child(key: String) = StrictObject(take(key), origin, where(key))
 
     fun children(key: String): List<StrictObject> =
         array(key).mapIndexed { i, item -> StrictObject(item, origin, "${where(key)}[$i]") }
 
+    /** Whether the key is there, whatever its value. */
+    fun has(key: String): Boolean = content.containsKey(key)
+
     /** Ends the reading; a key that nobody asked for is a [Problem]. */
     fun close() {
         val unknown = content.keys.firstOrNull { it !in taken } ?: return
-        val known = taken.sorted().joinToString()
-        throw Problem("$origin: unknown key '${where(unknown as String)}'. Known keys here are: $known.")
+        throw Problem(Fault.ContractKeyUnknown(origin, where(unknown as String), taken.sorted().joinToString()))
     }
 
-    /** The problem of [key]: what was found and what was expected. */
-    fun error(key: String, found: Any?, expected: String): Problem {
-        val place = if (key.isEmpty()) path else where(key)
-        val subject = if (place.isEmpty()) "the document is" else "'$place' is"
-        return Problem("$origin: $subject ${shown(found)}; expected $expected.")
-    }
+    /** The problem of [key]: what was found and what was expected, in JSON's terms. */
+    fun error(key: String, found: Any?, expected: String): Problem =
+        Problem(Fault.ContractValue(origin, if (key.isEmpty()) path.ifEmpty { "{}" } else where(key), shown(found), expected))
 
     private fun take(key: String): Any? {
         if (!content.containsKey(key)) {
-            val found = content.keys.joinToString().ifEmpty { "nothing" }
-            throw Problem("$origin: the key '${where(key)}' is missing. Found: $found.")
+            throw Problem(Fault.ContractKeyMissing(origin, where(key), shown(content.keys)))
         }
         taken.add(key)
         return content[key]
@@ -52,8 +53,13 @@ class StrictObject(value: Any?, private val origin: String, private val path: St
 
     private fun where(key: String) = if (path.isEmpty()) key else "$path.$key"
 
-    private fun shown(found: Any?): String {
-        val text = if (found is String) "\"$found\"" else found.toString()
-        return if (text.length <= 80) text else text.take(77) + "..."
+    internal companion object {
+        private const val MOST = 80
+
+        /** A value as a message shows it, cut where it is long. */
+        fun shown(found: Any?): String {
+            val text = found.toString()
+            return if (text.length <= MOST) text else text.take(MOST - 1) + "…"
+        }
     }
 }

@@ -38,19 +38,21 @@ class ModelFileTest {
     @Test
     fun `a truncated file is told to be so, wherever it ends`() {
         for (length in listOf(0, 3, 7, 8, 9, 64, 1000, whole.size / 3, whole.size / 2)) {
-            val problem = assertThrows("$length", Problem::class.java) { read(whole.copyOf(length).copyOf(length)) }
-            assertTrue(problem.message, problem.message.startsWith("file: ") && ". " in problem.message)
+            val found = fault { read(whole.copyOf(length)) }
+            assertTrue("$length: $found", found is Fault.ModelDamaged || found is Fault.ModelOfAnotherKind && length < 8)
+            assertEquals("file", found.details[0])
         }
     }
 
     @Test
     fun `a file without a contract, with a newer one, or of another network says what to do`() {
-        assertTrue("python -m export run" in refused("DERMPORT_CONTRACT", "SOMETHING_ELSE_17"))
-        assertTrue("newer app" in refused("\"version\": \"1.2\"", "\"version\": \"2.1\""))
-        assertTrue("another network" in refused("\"size\": 224", "\"size\": 192"))
-        assertTrue("another network" in refused("\"dtype\": \"uint8\"", "\"dtype\":\"float32\"", same = false))
+        assertTrue(refused("DERMPORT_CONTRACT", "SOMETHING_ELSE_17") is Fault.ModelWithoutContract)
+        assertTrue(refused("\"version\": \"1.2\"", "\"version\": \"2.1\"") is Fault.ContractNewer)
+        assertTrue(refused("\"size\": 224", "\"size\": 192") is Fault.ModelOfAnotherNetwork)
+        val other = refused("\"dtype\": \"uint8\"", "\"dtype\":\"float32\"", same = false)
+        assertTrue("$other", other is Fault.ModelOfAnotherNetwork)
         val text = "this is a text and no model at all, whatever it is called"
-        assertTrue("not a TensorFlow Lite model" in assertThrows(Problem::class.java) { read(text.toByteArray()) }.message)
+        assertTrue(fault { read(text.toByteArray()) } is Fault.ModelOfAnotherKind)
     }
 
     @Test
@@ -78,7 +80,7 @@ class ModelFileTest {
 
     private fun read(content: ByteArray) = ModelFile.read(ByteBuffer.wrap(content), "file")
 
-    private fun refused(old: String, new: String, same: Boolean = true): String {
+    private fun refused(old: String, new: String, same: Boolean = true): Fault {
         val filled = if (same) new else new.padEnd(old.length)
         val from = old.toByteArray(Charsets.ISO_8859_1)
         val to = filled.toByteArray(Charsets.ISO_8859_1)
@@ -95,6 +97,6 @@ class ModelFileTest {
             changed.copyInto(changed, at + to.size, at + from.size, spaces)
             to.copyInto(changed, at)
         }
-        return assertThrows(Problem::class.java) { read(changed) }.message
+        return fault { read(changed) }
     }
 }

@@ -27,7 +27,7 @@ internal fun exampleRecord(): String {
             before = cool,
             after = PhoneState(1, 80, null),
             tookSeconds = 10.5,
-            notes = if (asked == "gpu") listOf("the GPU refused the model") else emptyList(),
+            refusal = if (asked == "gpu") "no reason" else null,
         )
     }
     val facts = PhoneFacts("Maker", "Phone", "Chip", "16", "36", "arm64-v8a", "BP1A")

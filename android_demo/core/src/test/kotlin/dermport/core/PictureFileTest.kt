@@ -37,24 +37,22 @@ class PictureFileTest {
     }
 
     @Test
-    fun `what is no whole picture is refused with words that help`() {
-        val words = mapOf(
-            "bad_empty.jpeg" to "empty",
-            "bad_half.jpeg" to "incomplete",
-            "bad_no_end.jpeg" to "incomplete",
-            "bad_half.png" to "incomplete",
-            "bad_half.webp" to "incomplete",
-            "bad_half.bmp" to "incomplete",
-            "bad_two_bytes.jpeg" to "incomplete",
-            "bad_huge.png" to "megapixels",
-            "bad_text.jpeg" to "not a picture",
-            "bad_real.heic" to "HEIC",
+    fun `what is no whole picture is refused for its own reason`() {
+        val faults = mapOf(
+            "bad_empty.jpeg" to Fault.PictureEmpty,
+            "bad_half.jpeg" to Fault.PictureDamaged,
+            "bad_no_end.jpeg" to Fault.PictureDamaged,
+            "bad_half.png" to Fault.PictureDamaged,
+            "bad_half.webp" to Fault.PictureDamaged,
+            "bad_half.bmp" to Fault.PictureDamaged,
+            "bad_two_bytes.jpeg" to Fault.PictureDamaged,
+            "bad_text.jpeg" to Fault.PictureOfUnknownKind,
+            "bad_real.heic" to Fault.PictureHeic,
         )
-        for ((name, word) in words) {
-            val problem = assertThrows(name, Problem::class.java) { PictureFile.read(Golden.bytes(name)) }
-            assertTrue("$name: ${problem.message}", word in problem.message)
-            assertTrue("$name: ${problem.message}", problem.message.trimEnd('.').contains(". "))
-        }
+        for ((name, expected) in faults) assertEquals(name, expected, fault { PictureFile.read(Golden.bytes(name)) })
+        val huge = fault { PictureFile.read(Golden.bytes("bad_huge.png")) }
+        assertTrue("$huge", huge is Fault.PictureTooLarge)
+        assertEquals(listOf<Any>(30000, 20000, 600L), huge.details)
     }
 
     @Test
@@ -100,6 +98,9 @@ class PictureFileTest {
         assertEquals(1, sized(60000, 600).sampleSize)
     }
 }
+
+/** What [work] was refused for. */
+internal fun fault(work: () -> Unit): Fault = assertThrows(Problem::class.java) { work() }.fault
 
 internal fun orProblem(work: () -> Unit) {
     try {

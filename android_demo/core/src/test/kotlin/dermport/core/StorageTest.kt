@@ -4,7 +4,6 @@ import java.io.File
 import java.nio.file.Files
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
-import org.junit.Assert.assertThrows
 import org.junit.Assume.assumeTrue
 import org.junit.Rule
 import org.junit.Test
@@ -20,33 +19,34 @@ class StorageTest {
         val target = folder.newFile("benchmark.json").apply { writeText("before") }
         // what is written beside the target goes to a device that is always full
         Files.createSymbolicLink(File(target.path + ".half").toPath(), File("/dev/full").toPath())
-        val problem = assertThrows(Problem::class.java) { Storage.replace(target, "full") { it.writeText("after") } }
-        assertEquals("full", problem.message)
+        assertEquals(Fault.StorageFull, fault { Storage.replace(target) { it.writeText("after") } })
         assertEquals("before", target.readText())
     }
 
     @Test
     fun `a folder that is not there is a message`() {
-        assertThrows(Problem::class.java) { Storage.replace(File(folder.root, "no/file"), "full") { it.writeText("x") } }
+        val target = File(folder.root, "no/file")
+        assertEquals(Fault.StorageFull, fault { Storage.replace(target) { it.writeText("x") } })
     }
 
     @Test
-    fun `a problem while writing leaves nothing behind`() {
-        val target = File(folder.root, "model.tflite")
-        val problem = assertThrows(Problem::class.java) {
-            Storage.replace(target, "full") {
-                it.writeText("half")
-                throw Problem("no model")
+    fun `what is refused after it was written leaves nothing behind, and what stood there stays`() {
+        val target = folder.newFile("model.tflite").apply { writeText("the earlier model") }
+        val found = fault {
+            Storage.replace(target) {
+                it.writeText("a model that does not run")
+                throw Problem(Fault.PictureEmpty)
             }
         }
-        assertEquals("no model", problem.message)
-        assertEquals(0, folder.root.list()!!.size)
+        assertEquals(Fault.PictureEmpty, found)
+        assertEquals("the earlier model", target.readText())
+        assertEquals(listOf("model.tflite"), folder.root.list()!!.toList())
     }
 
     @Test
     fun `what is written whole is there under its name alone`() {
         val target = File(folder.root, "a")
-        Storage.replace(target, "full") { it.writeText("whole") }
+        Storage.replace(target) { it.writeText("whole") }
         assertEquals("whole", target.readText())
         assertFalse(File(target.path + ".half").exists())
     }
@@ -57,7 +57,8 @@ class StorageTest {
             override fun read() = 7
         }
         val to = java.io.ByteArrayOutputStream()
-        assertThrows(Problem::class.java) { Storage.copy(endless, to, 1_000_000, "too large", "gone") }
+        val large = Fault.PictureFileTooLarge(1)
+        assertEquals(large, fault { Storage.copy(endless, to, 1_000_000, large, Fault.PictureGone) })
         assertEquals(true, to.size() <= 1_000_000)
     }
 
@@ -66,12 +67,12 @@ class StorageTest {
         val broken = object : java.io.InputStream() {
             override fun read() = throw java.io.IOException("unplugged")
         }
-        val problem = assertThrows(Problem::class.java) {
-            Storage.replace(File(folder.root, "a"), "full") { half ->
-                half.outputStream().use { Storage.copy(broken, it, 1_000_000, "too large", "gone") }
+        val found = fault {
+            Storage.replace(File(folder.root, "a")) { half ->
+                half.outputStream().use { Storage.copy(broken, it, 1_000_000, Fault.PictureEmpty, Fault.FileGone) }
             }
         }
-        assertEquals("gone", problem.message)
+        assertEquals(Fault.FileGone, found)
     }
 
     @Test
