@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,15 @@ def summarise_trace(path: Path, steps: int) -> TraceSummary | None:
         times: Counter[str] = Counter()
         for event in kernels:
             times[event["name"][:_NAME_CHARACTERS]] += event["dur"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise InputError(
             f"{path} is no trace of torch's profiler ({error!r}). Write one with "
             "python -m benchmarks training --trace FILE."

@@ -156,7 +156,7 @@ def measure_training(
         number = len(times) + 1
         times.append((_timed(bare_step, number, device), _timed(loop_step, number, device)))
     bare, loop = np.array(times).T
-    flops = step_flops(lambda: bare_step(0))
+    flops, memory = step_flops(lambda: bare_step(0)), peak_memory()
     traced = None
     if trace is not None:
         _write_trace(trace, loop_step, device)
@@ -185,7 +185,7 @@ def measure_training(
         epoch_images=epoch_images,
         epoch_seconds=float(epoch_images / batch * np.median(loop)),
         memory_kept=keep_memory,
-        peak_memory_bytes=peak_memory(),
+        peak_memory_bytes=memory,
         trace=traced,
     )
 

@@ -19,6 +19,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
 def choose_device(name: str = "auto") -> torch.device:
     """Returns the device by name; "auto" takes a GPU if there is one.
 
+    On a GPU cuDNN is also told to choose kernels by trial, and to compute float32 as float32.
+
     Raises:
         InputError: the device is not there.
     """

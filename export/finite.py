@@ -57,6 +57,12 @@ def check_folded(deployable: Deployable) -> None:
         )
 
 
+def all_finite(values: Tensor) -> bool:
+    """Whether no value is infinite or not a number; mostly one pass without a copy."""
+    # The sum of finite values may exceed float32 as well, so a bad one is looked at again.
+    return bool(torch.isfinite(values.sum())) or bool(torch.isfinite(values).all())
+
+
 @contextmanager
 def finite_activations(classifier: Classifier, images: str) -> Iterator[None]:
     """Watches every layer while the block runs the network, and stops at the first bad answer.
@@ -84,8 +90,7 @@ def finite_activations(classifier: Classifier, images: str) -> Iterator[None]:
 def _look(
     name: str, images: str, module: nn.Module, arguments: tuple[Tensor, ...], answer: Tensor
 ) -> None:
-    # One pass without a copy; a sum that is not finite may still be one of large finite values.
-    if not torch.isfinite(answer.sum()) and not torch.isfinite(answer).all():
+    if not all_finite(answer):
         raise InputError(
             f"the layer {name} ({type(module).__name__}) answers the {images} with values that are "
             "infinite or not a number, which no format can store. Its weights or statistics, or "

@@ -12,7 +12,7 @@ from runtimes.prediction import Prediction, checked_images, chunks, joined, name
 if TYPE_CHECKING:
     from torch import nn
 
-_BATCH = 16
+_BATCH = 16  # the maps of more exceed what caches hold, and take longer
 
 
 class TorchSession:

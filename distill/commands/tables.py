@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--images", default="auto", help="zip or folder of images, where the data has several")
     add("--runs", type=path, help="where the runs go (default runs/BUDGET)")
     add("--out", type=path, help="where the figures go (default results/BUDGET)")
-    add("--budget", default="auto", help="tables_cpu, paper or a YAML path; auto: by device")
+    add(
+        "--budget", default="auto", help="tables, tables_cpu, paper or a YAML path; auto: by device"
+    )
     add("--pair", metavar="TEACHER:STUDENT", help="torchvision names instead of the recipes'")
     add("--methods", default="all", help="rows, with commas between them")
     add(

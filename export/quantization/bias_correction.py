@@ -19,6 +19,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from export.deployable import Deployable
+from export.finite import all_finite
 from export.quantization.depthwise_rounding import (
     STEPS,
     channel_scale,
@@ -204,8 +205,7 @@ class _Correction(fx.Interpreter):
 
 
 def _check_stored(layer: str, accurate: Tensor, approximate: Tensor) -> None:
-    # One pass without a copy; the sum of finite values that is not finite is looked at again.
-    if not torch.isfinite(approximate.sum()) and not torch.isfinite(approximate).all():
+    if not all_finite(approximate):
         raise GateError(
             f"the layer {layer} meets values that this format cannot store: float16 ends at 65504, "
             f"and its own answers reach {float(accurate.abs().max()):.3g} in float32. Export fp32 "

@@ -57,3 +57,10 @@ def test_what_is_no_trace_is_told(content: str, tmp_path: Path) -> None:
         summarise_trace(path, 1)
     with pytest.raises(InputError, match="missing"):
         summarise_trace(tmp_path / "missing.json", 1)
+
+
+def test_a_trace_that_ends_early_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "trace.json.gz"
+    path.write_bytes(TRACE.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"trace\.json\.gz is no trace"):
+        summarise_trace(path, 3)

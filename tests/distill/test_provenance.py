@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -30,9 +31,9 @@ def test_outside_a_checkout_without_it_there_is_no_commit(monkeypatch: pytest.Mo
 
 
 def test_in_a_checkout_the_variable_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("git") is None or not (Path(module.__file__).parents[1] / ".git").exists():
+        pytest.skip("this is no checkout")
     monkeypatch.setenv(module.COMMIT_VARIABLE, "abc123")
     commit = module.git_commit()
-    if not (Path(module.__file__).parents[1] / ".git").exists():
-        pytest.skip("this is no checkout")
     assert commit is not None
     assert len(commit.removesuffix("+changes")) == 40

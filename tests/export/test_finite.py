@@ -11,7 +11,7 @@ import torch
 
 from distill.models import Classifier
 from export.deployable import Deployable
-from export.finite import check_folded, check_weights, finite_activations
+from export.finite import all_finite, check_folded, check_weights, finite_activations
 from export.quantization.bias_correction import correct_biases
 from export.quantization.precisions import ROUNDINGS
 from export.reference import reference_session
@@ -78,3 +78,11 @@ def test_what_float16_cannot_hold_is_named_in_one_line(
     assert "\n" not in str(raised.value)
     corrected = correct_biases(deployable, images, ROUNDINGS["int8"])
     assert all(torch.isfinite(value).all() for value in corrected.trunk.parameters())
+
+
+def test_finite_values_whose_sum_is_not_are_finite() -> None:
+    large = torch.full((4,), 3e38)
+    assert not torch.isfinite(large.sum())
+    assert all_finite(large)
+    for value in (float("inf"), float("-inf"), float("nan")):
+        assert not all_finite(torch.tensor([1.0, value, -value]))
