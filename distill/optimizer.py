@@ -24,7 +24,7 @@ def build_optimizer(module: nn.Module, stage: Stage) -> torch.optim.Optimizer:
     decayed = [value for value in trained if value.ndim > 1]
     others = [value for value in trained if value.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-    on_gpu = all(value.is_cuda for value in trained)  # one kernel instead of a dozen for each step
+    on_gpu = all(value.is_cuda for value in trained)  # one launch for many parameters
     return torch.optim.AdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay, fused=on_gpu)
 
 

@@ -12,7 +12,7 @@ from runtimes.prediction import Prediction, checked_images, chunks, joined, name
 if TYPE_CHECKING:
     from torch import nn
 
-_BATCH = 16  # the maps of more exceed what caches hold, and take longer
+_BATCH = 16  # images at once; the maps of more take much memory
 
 
 class TorchSession:
