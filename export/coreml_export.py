@@ -27,6 +27,7 @@ from export.quantization.range_estimators import (
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 from runtimes.coremltools_import import import_coremltools
 from runtimes.json_files import read_json
+from runtimes.prediction import chunks
 
 _DIVIDES_SCALES = "common::distributive_quantized_binary_op_scale_normalization"
 _DESCRIPTIONS = {
@@ -124,6 +125,7 @@ def _root(items: dict[str, Any]) -> str:
     return next(key for key, item in items.items() if item["name"].endswith(".mlmodel"))
 
 
+_OBSERVED_AT_ONCE = 8  # images; more of them take longer, for want of cache
 # Below so many numbers int8 saves next to nothing; it is coremltools' own default.
 SMALLEST_QUANTIZED = 2048
 
@@ -273,12 +275,13 @@ def _observe(trunk: nn.Module, images: np.ndarray, estimator: str) -> None:
     }
 
     def see(module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
-        seen[module].see(arguments[0].numpy())
+        for values in arguments[0].numpy():
+            seen[module].see(values)
 
     hooks = [module.register_forward_pre_hook(see) for module in seen]
     with torch.no_grad():
-        for image in images:
-            pixels = torch.from_numpy(image[None]).permute(0, 3, 1, 2)
+        for part in chunks(images, _OBSERVED_AT_ONCE):
+            pixels = torch.from_numpy(part).permute(0, 3, 1, 2)
             trunk(pixels.float() / 128 - 1)
             trunk.apply(disable_observer)  # that of a weight has seen all of it
     for hook in hooks:

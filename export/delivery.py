@@ -1,21 +1,18 @@
-"""Takes formats one by one from conversion over the gate to their final names."""
+"""Takes formats from conversion over the gate to their final names."""
 
 from __future__ import annotations
 
-import errno
-import time
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from export.conversions import Conversions
 from export.formats import Format
-from export.half_report import half_record, half_warnings
+from export.helper import Helper
 from export.image_set import ImageSet
+from export.making import Made, Maker, not_comparable
 from export.manifest import Manifest
 from export.quantization.float_choice import Choice
 from export.quantization.float_fallback import summary
@@ -23,14 +20,9 @@ from export.verify import Verdict, verify_file
 from runtimes.atomic import replacing_file, replacing_folder
 from runtimes.console import note, warn
 from runtimes.contract import Contract
-from runtimes.errors import DermportError, GateError, MissingDependencyError
+from runtimes.errors import DermportError, GateError
 from runtimes.hashes import sha256_of, size_of
-from runtimes.metadata import embed_contract
 from runtimes.prediction import Prediction
-from runtimes.session import open_model
-
-# What the folder is to blame for; any other error of the system comes from a converter.
-_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -41,117 +33,177 @@ class Row:
     file: str
     problem: DermportError | None = None
     verdict: Verdict | None = None
+    backend: str | None = None
     entry: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What a written file is compared with."""
+    """What a written file's answers are compared with."""
 
     contract: Contract
-    images: np.ndarray
     reference: Prediction
     parameters: int
 
-    def check(self, form: Format, path: Path, in_float: int = 0) -> Verdict:
-        """Returns the verdict on a file that passes; `in_float` parameters of it are in float32.
+    def check(self, form: Format, path: Path, made: Made) -> Verdict:
+        """Returns the verdict on a written file.
 
         Raises:
-            GateError: it is outside its tolerance, or cannot be run or compared.
+            GateError: it cannot be compared.
         """
         try:
-            verdict = verify_file(
-                path,
-                form,
-                self.contract,
-                self.images,
-                self.reference,
-                self.parameters,
-                torch.get_num_threads(),
-                in_float,
+            return verify_file(
+                *(path, form, self.contract, made.images, self.reference, self.parameters),
+                made.float_numbers,
             )
-        except MissingDependencyError:
-            raise
         except Exception as error:
-            raise GateError(
-                f"{form.key}: what was written cannot be run and compared: {error}"
-            ) from error
-        if verdict.faults:
-            raise _OutsideTolerance(form, verdict)
-        return verdict
+            raise not_comparable(form, error) from error
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A temporary path, which gets its final name when the stack is closed without an error."""
+
+    path: Path
+    stack: ExitStack
+
+
+class Places:
+    """Where the files of an export are written, until they are checked.
+
+    Attributes:
+        out: the artifact folder.
+        name: of the model, with which files begin.
+    """
+
+    def __init__(self, out: Path, name: str) -> None:
+        self.out, self.name = out, name
+        self._reserved: dict[str, _Place] = {}
+
+    def reserve(self, formats: Sequence[Format], unfinished: ExitStack) -> dict[str, Path]:
+        """Returns a temporary path for each format, which `unfinished` removes if it is left over.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        if not self.out.exists():
+            unfinished.callback(self._remove_if_empty)
+        for form in formats:
+            place = self._open(form)
+            unfinished.enter_context(place.stack)
+            self._reserved[form.key] = place
+        return {key: place.path for key, place in self._reserved.items()}
+
+    def _remove_if_empty(self) -> None:
+        with suppress(OSError):
+            self.out.rmdir()
+
+    def take(self, form: Format) -> _Place:
+        """Returns the place of a format, perhaps a reserved one.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        return self._reserved.pop(form.key, None) or self._open(form)
+
+    def _open(self, form: Format) -> _Place:
+        with ExitStack() as stack:
+            temporary = stack.enter_context(_replacing(self.out / form.file_name(self.name)))
+            return _Place(temporary, stack.pop_all())
 
 
 class Delivery:
-    """Takes formats one by one to their final names and keeps the answers to the golden images."""
+    """Takes formats to their final names and keeps the answers to the golden images."""
 
     def __init__(
         self,
-        out: Path,
-        conversions: Conversions,
+        places: Places,
+        maker: Maker,
         verification: Verification,
         manifest: Manifest,
         calibration: ImageSet | None,
         parity: ImageSet,
-        golden: np.ndarray,
         choice: Choice | None = None,
     ) -> None:
         self.answers: dict[str, Prediction] = {}
-        self._out, self._conversions, self._verification = out, conversions, verification
-        self._manifest, self._golden = manifest, golden
-        self._calibration, self._parity = calibration, parity
+        self._places, self._maker, self._verification = places, maker, verification
+        self._manifest, self._calibration, self._parity = manifest, calibration, parity
         self._choice = choice
 
-    def deliver(self, form: Format) -> Row:
-        """Writes, verifies and names one file; a failure is in the row, not raised."""
+    def deliver(
+        self, ours: Sequence[Format], theirs: Sequence[Format] = (), helper: Helper | None = None
+    ) -> Generator[Row]:
+        """Makes, verifies and names files; a failure is in its row, not raised.
+
+        Args:
+            ours: formats that this process makes.
+            theirs: formats that `helper` makes meanwhile, whose paths were reserved. What it leaves
+                undone because it died, this process makes.
+            helper: makes them.
+        """
+        waiting = deque(theirs)
+        for form in ours:
+            yield self._deliver(form, self._maker.make)
+            while waiting and helper is not None and not helper.died and helper.is_done():
+                yield self._deliver(waiting.popleft(), helper.fetch)
+        for form in waiting:
+            make = self._maker.make if helper is None or helper.died else helper.fetch
+            yield self._deliver(form, make)
+
+    def _deliver(self, form: Format, make: Callable[[Format, Path], Made]) -> Row:
         contract = self._verification.contract
         file = form.file_name(contract.name)
-        started = time.monotonic()
+        verdict = made = None
         try:
             form.require_packages()
             self._check_choice(form)
-            with _replacing(self._out / file) as temporary:
-                operators, in_float = self._convert(form, temporary)
-                if in_float:
-                    tell = warn if form.rounds_activations else note
-                    tell(f"{file}: left in float: {summary(in_float)}; the manifest lists them.")
-                converted = time.monotonic()
-                check = self._conversions.half_check(form)
-                in_float_on_purpose = self._conversions.float_numbers(form)
-                verdict = self._verification.check(form, temporary, in_float_on_purpose)
-                self.answers[form.key] = open_model(temporary).predict(self._golden)
+            place = self._places.take(form)
+            with place.stack:
+                made = make(form, place.path)
+                verdict = self._verification.check(form, place.path, made)
+                if verdict.faults:
+                    raise _outside_tolerance(form, verdict)
                 self._manifest.withdraw(file)
-        except _OutsideTolerance as error:
-            return Row(form, file, error, error.verdict)
         except DermportError as error:
-            return Row(form, file, error)
+            return Row(form, file, error, verdict, made.backend if made else None)
+        self.answers[form.key] = made.golden
+        self._tell(form, file, made)
+        calibration = self._calibration if form.calibrated else None
+        entry = self._manifest.add(
+            self._entry(form, file, made, verdict), calibration, self._parity
+        )
+        return Row(form, file, None, verdict, made.backend, entry)
+
+    def _tell(self, form: Format, file: str, made: Made) -> None:
+        if made.in_float:
+            tell = warn if form.rounds_activations else note
+            tell(f"{file}: left in float: {summary(made.in_float)}; the manifest lists them.")
+        for sentence in made.warnings:
+            warn(sentence)
+
+    def _entry(self, form: Format, file: str, made: Made, verdict: Verdict) -> dict[str, Any]:
+        """What the manifest says of a delivered file."""
         entry = {
             "format": form.key,
             "file": file,
-            "bytes": size_of(self._out / file),
-            "sha256": sha256_of(self._out / file),
+            "bytes": size_of(self._places.out / file),
+            "sha256": sha256_of(self._places.out / file),
             "runs_on": form.runs_on,
             "note": form.note,
-            "operators": operators,
-            "left_in_float": list(in_float),
+            "operators": made.operators,
+            "left_in_float": list(made.in_float),
             "parity": verdict.comparison.to_json(),
             "tolerance": vars(form.tolerance),
-            "verified_with": verdict.backend,
-            "seconds": {
-                "conversion": round(converted - started, 1),
-                "verification": round(time.monotonic() - converted, 1),
-            },
+            "verified_with": made.backend,
+            "seconds": made.seconds,
         }
-        if check is not None:
-            entry["half_range"] = half_record(form, check)
-            for sentence in half_warnings(form, check):
-                warn(sentence)
+        if made.half_range is not None:
+            entry["half_range"] = made.half_range
         if form.rounds_activations:
-            entry["quantization"] = self._conversions.quantization.to_json()
+            entry["quantization"] = self._maker.conversions.quantization.to_json()
             if self._choice is not None:
                 entry["float_layers_choice"] = self._choice.to_json()
-        calibration = self._calibration if form.calibrated else None
-        entry = self._manifest.add(entry, calibration, self._parity)
-        return Row(form, file, None, verdict, entry)
+        return entry
 
     def _check_choice(self, form: Format) -> None:
         """Checks that a format passes its gate with the convolutions that were chosen for it.
@@ -169,36 +221,12 @@ class Delivery:
             "delivered; docs/int8.md leads on from here."
         )
 
-    def _convert(self, form: Format, path: Path) -> tuple[dict[str, int], tuple[str, ...]]:
-        try:
-            operators = self._conversions.write(form, path)
-            in_float = self._conversions.left_in_float(form, path)
-            embed_contract(path, replace(self._verification.contract, input_dtype=form.input_dtype))
-        except DermportError:
-            raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in _NO_PLACE:
-                raise
-            reason = (str(error).strip().splitlines() or [""])[0][:300]
-            raise ConversionError(
-                f"{form.key}: the converter failed with {type(error).__name__}: {reason} "
-                "Run again with --debug for where, and check its version with "
-                "`python -m distill doctor`."
-            ) from error
-        return operators, in_float
 
-
-class ConversionError(GateError):
-    """A converter that is installed could not convert this network (exit code 1)."""
-
-
-class _OutsideTolerance(GateError):
-    def __init__(self, form: Format, verdict: Verdict) -> None:
-        self.verdict = verdict
-        super().__init__(
-            f"{form.key} is outside its tolerance on {verdict.comparison.images} images: "
-            f"{'; '.join(verdict.faults)}. It was not delivered; docs/int8.md leads on from here."
-        )
+def _outside_tolerance(form: Format, verdict: Verdict) -> GateError:
+    return GateError(
+        f"{form.key} is outside its tolerance on {verdict.comparison.images} images: "
+        f"{'; '.join(verdict.faults)}. It was not delivered; docs/int8.md leads on from here."
+    )
 
 
 def _replacing(path: Path) -> AbstractContextManager[Path]:

@@ -70,6 +70,18 @@ class Deployable(nn.Module):
         other._modules = {**self._modules, "trunk": trunk}
         return other
 
+    def out_of_place(self) -> Deployable:
+        """Returns the same module whose activations leave their input as it is.
+
+        torch.export takes one in place apart into elementary operations, which takes longer than
+        all the rest.
+        """
+        trunk = copy.deepcopy(self.trunk)
+        for module in trunk.modules():
+            if hasattr(module, "inplace"):
+                setattr(module, "inplace", False)  # noqa: B010 - of many classes
+        return self.with_trunk(trunk)
+
     def channels_first(self) -> Deployable:
         """Returns the same module for `image` (N, 3, S, S), as Core ML hands images over.
 

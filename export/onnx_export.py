@@ -35,7 +35,7 @@ def convert(deployable: Deployable, size: int) -> ModelProto:
     """
     batch = torch.export.Dim("N", min=1)
     program = torch.onnx.export(
-        deployable,
+        deployable.out_of_place(),
         (torch.zeros(2, size, size, 3),),
         dynamo=True,
         input_names=[INPUT_NAME],
@@ -234,8 +234,10 @@ def _measure_ranges(
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(
-        copy.SerializeToString(), providers=["CPUExecutionProvider"]
+        copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     kinds = {output.name: output.type for output in session.get_outputs()}
     seen = {name: ESTIMATORS[estimator]() for name in names if kinds[name] == "tensor(float)"}

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from distill.checkpoint import STUDENT_FILE
 from distill.comparison import read_student
-from distill.dataset import Dataset, is_released, open_dataset, prepare_dataset
+from distill.dataset import Dataset
 from distill.locks import alone_in
 from distill.models import Classifier
 from distill.provenance import provenance
-from distill.readers.labels_csv import LABELS
-from distill.sample import SAMPLE_FOLDER, write_sample
 from export.conversions import Conversions
-from export.delivery import Delivery, Row, Verification
+from export.delivery import Delivery, Places, Row, Verification
 from export.deployable import Deployable
 from export.finite import check_folded, check_weights, finite_activations
 from export.formats import FORMATS, Format
-from export.golden import GOLDEN_FILE, TORCH, golden_images, write_golden
-from export.image_set import ImageSet, draw_at_random, network_pixels, with_content
+from export.golden import GOLDEN_FILE, TORCH, write_golden
+from export.helper import Helper, shared_out
+from export.making import Maker
 from export.manifest import PARITY_FILE, Manifest, check_artifacts, formats_of
-from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
+from export.pictures import Draw, Pictures, read_pictures
+from export.quantization.float_choice import Choice
 from export.quantization.float_judge import choose_float_layers, judged_formats
 from export.quantization.float_layers import check_layers
 from export.quantization.settings import DEFAULT, Quantization
@@ -36,8 +39,7 @@ from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
 from runtimes.integrity import MANIFEST_FILE
 from runtimes.metadata import CONTRACT_FILE
-
-SMALLEST_PARITY = 64
+from runtimes.prediction import Prediction, Session
 
 
 @dataclass(frozen=True)
@@ -99,105 +101,128 @@ def export_run(
     _check_names(run, contract, classifier.num_classes)
     check_artifacts(out, run)
     busy = f"another export writes into {out}. Wait for it, or name another folder with --out."
-    with alone_in(out, busy):
-        return _export_into(out, run, classifier, contract, formats, data, settings)
+    alone = settings.choose_float_layers  # choosing takes far longer than making the files
+    ours, theirs = (formats, []) if alone else shared_out(formats, torch.get_num_threads())
+    with ExitStack() as stack:
+        stack.enter_context(alone_in(out, busy))
+        helper = stack.enter_context(Helper(theirs)) if theirs else None
+        work = _Work(out, run, classifier, contract, ours, theirs, helper)
+        return work.export(data, settings)
 
 
-def _export_into(
-    out: Path,
-    run: Path,
-    classifier: Classifier,
-    contract: Contract,
-    formats: Sequence[Format],
-    data: Path | None,
-    settings: Settings,
-) -> Export:
-    dataset = images_of(run, contract, data)
-    parity = _draw_parity(dataset, settings)
-    recipe = contract.preprocessing
-    calibration = samples = None
-    if any(form.calibrated for form in formats):
-        count, apart = settings.calibration_images, frozenset(parity.ids)
-        drawn = draw_calibration_set(dataset, count, settings.seed, apart)
-        calibration, samples = read_calibration_set(dataset, drawn, recipe)
-    images = network_pixels(dataset, parity.ids, recipe)
-    parity = with_content(parity, images, recipe)
-    golden = golden_images(recipe.size)
-    reference = reference_session(classifier, contract)
-    with finite_activations(classifier, "verification images"):
-        answers = reference.predict(images)
-    if samples is not None:
-        with finite_activations(classifier, "calibration images"):
-            reference.predict(samples)
-    check_folded(Deployable(classifier, contract.calibration.temperature))
-    student = {
-        "architecture": classifier.architecture,
-        "sha256": sha256_of(run / STUDENT_FILE),
-        "run": run.resolve().name,
-    }
-    about = {
-        "student": student,
-        "split": {"protocol": dataset.split.protocol, "sha256": dataset.split.sha256},
-        "synthetic": dataset.index.synthetic,
-    }
-    manifest = Manifest(out, contract, about)
-    verification = Verification(contract, images, answers, _weights(classifier))
-    conversions = Conversions(classifier, contract, samples, settings.quantization)
-    choice = None
-    judged = judged_formats(formats) if settings.choose_float_layers else []
-    if judged:
+@dataclass(frozen=True)
+class _Work:
+    """An export of some formats by this process and of others by a helper."""
+
+    out: Path
+    run: Path
+    classifier: Classifier
+    contract: Contract
+    ours: Sequence[Format]
+    theirs: Sequence[Format]
+    helper: Helper | None
+
+    def export(self, data: Path | None, settings: Settings) -> Export:
+        """See `export_run`."""
+        count = settings.calibration_images if any(f.calibrated for f in self._formats) else None
+        drawn = Draw(count, settings.parity_images, settings.seed)
+        pictures = read_pictures(self.run, self.contract, data, drawn)
+        about = self._about(pictures.dataset)
+        manifest = Manifest(self.out, self.contract, about)
+        conversions, choice = self._conversions(pictures, settings)
+        threads = max(1, torch.get_num_threads() // (2 if self.helper else 1))
+        maker = Maker(conversions, self.contract, pictures.images, pictures.golden, threads)
+        places = Places(self.out, self.contract.name)
+        reference = reference_session(self.classifier, self.contract)
+        with ExitStack() as unfinished, _torch_threads(threads):
+            if self.helper is not None:
+                paths = places.reserve(self.theirs, unfinished)
+                self.helper.start(self.run, maker, pictures.samples, paths)
+            answers = self._watched(reference, pictures)
+            parameters = sum(value.numel() for value in self.classifier.parameters())
+            verification = Verification(self.contract, answers, parameters)
+            sets = pictures.calibration, pictures.parity
+            delivery = Delivery(places, maker, verification, manifest, *sets, choice)
+            rows = self._deliver(delivery)
+        parity_table = parity_document(rows, manifest.entries, about)
+        if manifest.entries:
+            told = {TORCH: reference.predict(pictures.golden), **delivery.answers}
+            new = formats_of([row.entry for row in rows if row.entry])
+            kept = formats_of(manifest.entries) - new
+            write_golden(self.out / GOLDEN_FILE, pictures.golden, told, kept)
+            manifest.finish(GOLDEN_FILE)
+            write_json(self.out / PARITY_FILE, parity_table)
+            self._warn_of_unlisted(manifest)
+        return Export(rows, parity_table)
+
+    def _about(self, dataset: Dataset) -> dict[str, Any]:
+        student = {
+            "architecture": self.classifier.architecture,
+            "sha256": sha256_of(self.run / STUDENT_FILE),
+            "run": self.run.resolve().name,
+        }
+        return {
+            "student": student,
+            "split": {"protocol": dataset.split.protocol, "sha256": dataset.split.sha256},
+            "synthetic": dataset.index.synthetic,
+        }
+
+    def _conversions(
+        self, pictures: Pictures, settings: Settings
+    ) -> tuple[Conversions, Choice | None]:
+        how = settings.quantization
+        conversions = Conversions(self.classifier, self.contract, pictures.samples, how)
+        judged = judged_formats(self.ours) if settings.choose_float_layers else []
+        if not judged:
+            return conversions, None
         choice = choose_float_layers(
-            *(conversions, judged, classifier, contract, dataset), seed=settings.seed
+            *(conversions, judged, self.classifier, self.contract, pictures.dataset),
+            seed=settings.seed,
         )
-        chosen = replace(settings.quantization, float_layers=choice.layers)
-        conversions = conversions.with_quantization(chosen)
-    delivery = Delivery(
-        out,
-        conversions,
-        verification,
-        manifest,
-        calibration,
-        parity,
-        golden,
-        choice,
-    )
-    rows = []
-    started = time.monotonic()
-    for done, form in enumerate(formats, start=1):
-        rows.append(delivery.deliver(form))
-        left = (time.monotonic() - started) / done * (len(formats) - done)
-        note(f"[{done}/{len(formats)}] {_outcome(rows[-1])}, about {left:.0f} s left")
-    parity_table = parity_document(rows, manifest.entries, about)
-    if manifest.entries:
-        told = {TORCH: reference.predict(golden), **delivery.answers}
-        kept = formats_of(manifest.entries) - formats_of([row.entry for row in rows if row.entry])
-        write_golden(out / GOLDEN_FILE, golden, told, kept)
-        manifest.finish(GOLDEN_FILE)
-        write_json(out / PARITY_FILE, parity_table)
-    unlisted = manifest.unlisted_files() if manifest.entries else []
-    if unlisted:
-        warn(
-            f"{out} also holds {', '.join(unlisted)}, which this student's export did not write or "
-            f"did not pass; {MANIFEST_FILE} does not list them. Remove them or export them again."
-        )
-    return Export(rows, parity_table)
+        return conversions.with_quantization(replace(how, float_layers=choice.layers)), choice
+
+    def _watched(self, reference: Session, pictures: Pictures) -> Prediction:
+        """Returns torch's answers to the verification images, once all layers are finite."""
+        with finite_activations(self.classifier, "verification images"):
+            answers = reference.predict(pictures.images)
+        if pictures.samples is not None:
+            with finite_activations(self.classifier, "calibration images"):
+                reference.predict(pictures.samples)
+        check_folded(Deployable(self.classifier, self.contract.calibration.temperature))
+        return answers
+
+    def _deliver(self, delivery: Delivery) -> list[Row]:
+        rows: list[Row] = []
+        count, started = len(self._formats), time.monotonic()
+        with closing(delivery.deliver(self.ours, self.theirs, self.helper)) as delivered:
+            for done, row in enumerate(delivered, start=1):
+                rows.append(row)
+                left = (time.monotonic() - started) / done * (count - done)
+                note(f"[{done}/{count}] {_outcome(row)}, about {left:.0f} s left")
+        order = [form.key for form in FORMATS]
+        return sorted(rows, key=lambda row: order.index(row.form.key))
+
+    @property
+    def _formats(self) -> list[Format]:
+        return [*self.ours, *self.theirs]
+
+    def _warn_of_unlisted(self, manifest: Manifest) -> None:
+        if unlisted := manifest.unlisted_files():
+            warn(
+                f"{self.out} also holds {', '.join(unlisted)}, which this student's export did not "
+                f"write or did not pass; {MANIFEST_FILE} does not list them. Remove them or export "
+                "them again."
+            )
 
 
-def images_of(run: Path, contract: Contract, data: Path | None) -> Dataset:
-    """Opens the run's data set; the synthetic sample for a released model without `data`."""
-    if data is not None or not is_released(run):
-        return open_dataset(run, data)
-    warn(
-        f"{run} carries no images, so ranges are calibrated and files are compared on the "
-        "synthetic sample. Give the images that it was trained on with --data."
-    )
-    if not (SAMPLE_FOLDER / LABELS).is_file():
-        write_sample(SAMPLE_FOLDER)
-    return prepare_dataset(SAMPLE_FOLDER, contract.preprocessing.effective_resolution)
-
-
-def _weights(classifier: Classifier) -> int:
-    return sum(value.numel() for value in classifier.parameters())
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _check_used(settings: Settings, formats: Sequence[Format]) -> None:
@@ -242,31 +267,6 @@ def _outcome(row: Row) -> str:
     return f"{row.file}: converted in {seconds['conversion']} s, passed"
 
 
-def _draw_parity(dataset: Dataset, settings: Settings) -> ImageSet:
-    """Draws from the validation side, or from another where that one is too small a test.
-
-    The files are compared with torch, not with diagnoses, so training images serve as well, as long
-    as they are kept out of the calibration set.
-    """
-    if settings.parity_images < SMALLEST_PARITY:
-        raise InputError(
-            f"{settings.parity_images} images are too few to compare files on: expected "
-            f"{SMALLEST_PARITY} or more."
-        )
-    drawn = [
-        draw_at_random(dataset, side, settings.parity_images, settings.seed)
-        for side in ("validation", "test", "train")
-    ]
-    largest = max(drawn, key=lambda images: len(images.ids))
-    chosen = next((images for images in drawn if len(images.ids) >= SMALLEST_PARITY), largest)
-    if len(chosen.ids) < SMALLEST_PARITY:
-        raise InputError(
-            f"no side of the split has {SMALLEST_PARITY} images to compare files on (the "
-            f"{chosen.side} side has {len(chosen.ids)}). Train on a larger data set."
-        )
-    return chosen
-
-
 def parity_document(
     rows: Sequence[Row], entries: Sequence[dict[str, Any]], about: dict[str, Any]
 ) -> dict[str, Any]:
@@ -292,7 +292,7 @@ def parity_document(
             "bytes": None,
             "parity": row.verdict.comparison.to_json() if row.verdict else None,
             "tolerance": vars(row.form.tolerance),
-            "verified_with": row.verdict.backend if row.verdict else None,
+            "verified_with": row.backend,
             "verification": None,
             "left_in_float": None,
             "verdict": "failed",

@@ -34,7 +34,8 @@ def convert(deployable: Deployable, size: int) -> bytes:
     import litert_torch
 
     example = torch.zeros(1, size, size, 3)
-    converted = litert_torch.convert(_NamedOutputs(deployable), sample_kwargs={INPUT_NAME: example})
+    module = _NamedOutputs(deployable.out_of_place())
+    converted = litert_torch.convert(module, sample_kwargs={INPUT_NAME: example})
     return name_tensors(converted.model_content(), _parameters(deployable))
 
 

@@ -1,4 +1,4 @@
-"""The gate: a written file is opened by its own runtime and compared with torch."""
+"""The gate: what a written file answers in its own runtime is compared with torch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from export.formats import Format, Tolerance
 from runtimes.contract import Contract
 from runtimes.hashes import size_of
+from runtimes.metadata import read_contract
 from runtimes.prediction import Prediction
-from runtimes.session import open_model
 
 _AT_THRESHOLD = 0.1
 
@@ -52,43 +52,38 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a file compares, which limits it breaks (none: it passed), and what really ran it."""
+    """How a file compares, and a clause for every limit that it breaks (none: it passed)."""
 
     comparison: Comparison
     faults: tuple[str, ...]
-    backend: str
 
 
 def verify_file(
     path: Path,
     form: Format,
     contract: Contract,
-    images: np.ndarray,
+    answers: Prediction,
     reference: Prediction,
     parameters: int,
-    threads: int = 1,
     in_float: int = 0,
 ) -> Verdict:
-    """Opens a file, compares its answers with torch's, and looks at an int8 .tflite's operators.
+    """Compares a file's answers with torch's, and looks at its size, contract and operators.
 
     Args:
         path: the written file.
         form: its row in the table, with the tolerance.
         contract: what the file has to carry.
-        images: verification images, uint8 (N, S, S, 3).
-        reference: torch's answers to them.
+        answers: the file's to the verification images, by its own runtime.
+        reference: torch's.
         parameters: of the network, which tell how large the file may be.
-        threads: threads of the runtime.
         in_float: parameters that are in float32 on purpose.
 
     Raises:
-        InputError: its own runtime refuses the file.
+        InputError: its contract cannot be read.
     """
     from export.tflite_shape import shape_findings  # brings torch, which comparing does not need
 
-    session = open_model(path, threads)
-    threshold = contract.calibration.unknown_threshold
-    comparison = compare(reference, session.predict(images), threshold)
+    comparison = compare(reference, answers, contract.calibration.unknown_threshold)
     faults = outside(comparison, form.tolerance)
     size, largest = size_of(path), form.largest_file(parameters, in_float)
     if size > largest:
@@ -98,9 +93,9 @@ def verify_file(
         )
     if form.family == "tflite" and form.rounds_activations:
         faults += [str(each) for each in shape_findings(path.read_bytes()) if each.avoidable]
-    if session.contract != contract:
+    if read_contract(path) != contract:
         faults.append("the contract read back from the file is another one")
-    return Verdict(comparison, tuple(faults), session.backend)
+    return Verdict(comparison, tuple(faults))
 
 
 def compare(reference: Prediction, found: Prediction, threshold: float) -> Comparison:

@@ -142,12 +142,11 @@ def _layer_norm(a: Arguments) -> Tensor:
     return result if beta is None else result + beta.reshape(shape)
 
 
-def _scale_and_zero_point(a: Arguments, rank: int) -> tuple[Tensor, Tensor]:
+def _scale_and_zero_point(a: Arguments, rank: int) -> tuple[Tensor, Tensor | None]:
     axis = a.integer("axis", 0)
-    scale = along(a.tensor("scale"), rank, axis)
-    zero_point = a.optional("zero_point")
+    scale, zero_point = along(a.tensor("scale"), rank, axis), a.optional("zero_point")
     if zero_point is None:
-        return scale, torch.zeros(())
+        return scale, None
     return scale, along(zero_point, rank, axis).to(torch.float32)
 
 
@@ -157,13 +156,16 @@ def _quantize(a: Arguments) -> Tensor:
         raise UnsupportedError(f"quantize to {dtype}")
     scale, zero_point = _scale_and_zero_point(a, x.ndim)
     low, high = _INTEGER_RANGES[dtype]
-    return (torch.round(x / scale) + zero_point).clamp(low, high)
+    steps = (x / scale).round_()
+    if zero_point is not None:
+        steps = steps.add_(zero_point)
+    return steps.clamp_(low, high)
 
 
 def _dequantize(a: Arguments) -> Tensor:
     x = a.tensor("input").to(torch.float32)
     scale, zero_point = _scale_and_zero_point(a, x.ndim)
-    return (x - zero_point) * scale
+    return x * scale if zero_point is None else (x - zero_point).mul_(scale)
 
 
 LAYERS: dict[str, Operator] = {

@@ -58,11 +58,11 @@ class MilSession:
         """Answers for (N, S, S, 3) RGB pixels from 0 to 255, uint8 or float32."""
         pixels = checked_images(images, self._size)
         single = [pixels[i : i + 1] for i in range(len(pixels))]
-        with (
-            _torch_threads(1),
-            ThreadPoolExecutor(self._threads, initializer=_use_one_torch_thread) as pool,
-        ):
-            return joined(list(pool.map(self._run, single)))
+        with _torch_threads(1):
+            if self._threads == 1:
+                return joined([self._run(image) for image in single])
+            with ThreadPoolExecutor(self._threads, initializer=_use_one_torch_thread) as pool:
+                return joined(list(pool.map(self._run, single)))
 
     def _run(self, pixels: np.ndarray) -> Prediction:
         image = image_tensor(self._path, self._program, pixels)

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from distill.device import keep_freed_memory
     from export.formats import select_formats
     from export.noise import quiet_converters
-    from export.pipeline import images_of
+    from export.pictures import images_of
     from export.quantization.aware.record import read_aware
     from export.quantization.float_layers import check_layers
     from export.quantization.settings import Quantization, asks_for_choice

@@ -1,19 +1,14 @@
 """The child process in which model files run: whatever they do to it, its parent goes on.
 
-It reads one JSON message a line from standard input and answers each with one line. What native
-code prints goes to standard error, so it cannot be taken for an answer.
+See `runtimes.child_process` for how the two talk.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
-import json
 import mmap
-import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -26,6 +21,7 @@ from benchmarks.latency.files import CORE_ML, LITERT, ONNX, RUNTIMES
 from benchmarks.latency.profilers import profile_litert, profile_onnx
 from benchmarks.latency.timed_model import OnnxModel, TimedModel, open_timed
 from benchmarks.memory import peak_memory
+from runtimes.child_process import serve
 from runtimes.errors import InputError
 from runtimes.metadata import find_contract
 
@@ -127,44 +123,26 @@ def _timed(run: Callable[[], None]) -> float:
     return (time.perf_counter_ns() - started) / 1e6
 
 
-def _limit_memory(size: int) -> None:
-    with contextlib.suppress(ImportError, ValueError, OSError):  # not here, or a lower limit holds
-        import resource
+class _Answers:
+    """What the messages of a parent are answered with."""
 
-        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    def __init__(self) -> None:
+        self._interleaved: Interleaved | None = None
 
-
-def main() -> None:
-    """Answers messages until standard input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    interleaved: Interleaved | None = None
-    for line in sys.stdin:
-        message = json.loads(line)
-        todo = message.pop("do")
-        answer: dict[str, Any] = {}
-        if todo == "limit":
-            _limit_memory(message["bytes"])
-        elif todo == "probe":
-            answer = probe(Path(message["path"]), message["threads"])
-        elif todo == "profile":
-            answer = profile(Path(message["path"]), message["threads"], message["runs"])
-        elif todo == "open":
-            interleaved = Interleaved(**message)
-        elif todo == "rounds" and interleaved is not None:
-            answer = interleaved.rounds(**message)
-        elif todo == "overhead":
-            answer = overhead()
-        else:
-            raise ValueError(f"'{todo}' is no message that can be answered now")
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+    def __call__(self, todo: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if todo == "probe":
+            return probe(Path(arguments["path"]), arguments["threads"])
+        if todo == "profile":
+            return profile(Path(arguments["path"]), arguments["threads"], arguments["runs"])
+        if todo == "open":
+            self._interleaved = Interleaved(**arguments)
+            return {}
+        if todo == "rounds" and self._interleaved is not None:
+            return self._interleaved.rounds(**arguments)
+        if todo == "overhead":
+            return overhead()
+        raise ValueError(f"'{todo}' is no message that can be answered now")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Exception as error:
-        # The last line is what the parent quotes.
-        print(f"{type(error).__name__}: {str(error).strip() or 'no message'}", file=sys.stderr)
-        sys.exit(1)
+    serve(_Answers())

@@ -15,6 +15,7 @@ from runtimes.model_files import SUFFIXES, kind_of
 LITERT, ONNX, CORE_ML = "LiteRT", "ONNX Runtime", "Core ML"
 RUNTIMES = {".tflite": LITERT, ".onnx": ONNX, ".mlpackage": CORE_ML}
 MOST_FILES = 200
+CHILD = "benchmarks.latency.child"  # in whose process files run
 
 
 @dataclass(frozen=True)

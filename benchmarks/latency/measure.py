@@ -13,11 +13,11 @@ from benchmarks.latency.files import TimedFile
 from benchmarks.latency.machine import Machine, State, describe_machine, read_state
 from benchmarks.latency.opening import MACOS_ONLY, Opening, open_alone
 from benchmarks.latency.preprocessing import PreprocessingTime, time_preprocessing
-from benchmarks.latency.process import MEMORY_LIMIT
 from benchmarks.latency.rounds import Timings, time_rounds
 from benchmarks.latency.statistics import Ratio, Times, paired_ratio, summarize
 from benchmarks.latency.targets import Verdict, judge
 from distill.provenance import provenance
+from runtimes.child_process import MEMORY_LIMIT
 from runtimes.contract import Contract
 from runtimes.errors import InputError
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.latency.coverage import BackEnd
-from benchmarks.latency.files import CORE_ML, TimedFile
-from benchmarks.latency.process import Child, ChildDied
+from benchmarks.latency.files import CHILD, CORE_ML, TimedFile
+from runtimes.child_process import Child, ChildDied
 from runtimes.console import progress
 from runtimes.contract import Contract
 
@@ -69,7 +69,7 @@ def _open(file: TimedFile, threads: int, memory_limit: int) -> Opening | str:
     answers = []
     try:
         for _ in range(_TIMES):
-            with Child(memory_limit) as child:
+            with Child(CHILD, memory_limit) as child:
                 answers.append(
                     child.ask(_TIMEOUT_S, do="probe", path=str(file.path), threads=threads)
                 )

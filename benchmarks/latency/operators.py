@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.latency.files import TimedFile
-from benchmarks.latency.process import MEMORY_LIMIT, Child, ChildDied
+from benchmarks.latency.files import CHILD, TimedFile
+from runtimes.child_process import Child, ChildDied
 from runtimes.errors import InputError
 
 _TIMEOUT_S = 300.0
@@ -74,7 +74,7 @@ def profile_file(file: TimedFile, threads: int, runs: int) -> Profile:
     try:
         if file.fault:
             raise ChildDied(file.fault)
-        with Child(MEMORY_LIMIT) as child:
+        with Child(CHILD) as child:
             found = child.ask(
                 _TIMEOUT_S, do="profile", path=str(file.path), threads=threads, runs=runs
             )

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.latency.files import TimedFile
-from benchmarks.latency.process import Child, ChildDied
+from benchmarks.latency.files import CHILD, TimedFile
+from runtimes.child_process import Child, ChildDied
 from runtimes.console import progress
 
 _ROUNDS_A_TURN = 8
@@ -158,7 +158,7 @@ class _Group:
         self._marker.seek(0)
         self._marker.write(b"\0")
         self._marker.flush()
-        self._child = Child(self._memory_limit)
+        self._child = Child(CHILD, self._memory_limit)
         self._watch(self.files[0].runtime, self._child.pid)
         self._child.ask(
             _OPENING_TIMEOUT_S,

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from export.deployable import Deployable
     from export.finite import check_weights
     from export.half_report import range_table
-    from export.pipeline import images_of
+    from export.pictures import images_of
     from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
     from export.quantization.equalization import equalize
     from export.quantization.half_check import check_half, watch_outputs

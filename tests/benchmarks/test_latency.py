@@ -13,10 +13,10 @@ import pytest
 
 import benchmarks.latency.opening as opening
 from benchmarks.commands import latency as command
-from benchmarks.latency.files import find_files
+from benchmarks.latency.files import CHILD, find_files
 from benchmarks.latency.measure import Latency, Settings, measure_latency
-from benchmarks.latency.process import Child, ChildDied
 from benchmarks.latency.rounds import time_rounds
+from runtimes.child_process import Child, ChildDied
 from runtimes.console import Verb, run_program
 from runtimes.errors import InputError
 
@@ -150,7 +150,7 @@ def test_a_process_that_dies_in_the_rounds_loses_the_file_at_work_and_no_times(
 
 
 def test_a_process_that_does_not_answer_in_time_is_ended() -> None:
-    with Child() as child:
+    with Child(CHILD) as child:
         with pytest.raises(ChildDied, match="no answer within"):
             child.ask(0.001, do="overhead")
         pid = child.pid

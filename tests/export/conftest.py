@@ -1,8 +1,11 @@
-"""A tiny trained-looking network with everything that export folds, and its contract."""
+"""A tiny trained-looking network with everything that export folds, and a short run."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from distill.models import Classifier
+from distill.sample import write_sample
 from export.golden import golden_images
 from runtimes.contract import Calibration, Contract, Label, Preprocessing, Training
 
@@ -102,3 +106,36 @@ def loud(classifier: Classifier) -> Classifier:
 def faint(classifier: Classifier) -> Classifier:
     """A network with a channel of weights that float16 takes for zero."""
     return with_detour(classifier, loud=False)
+
+
+BUDGET = """
+name: tiny
+purpose: test
+cache: 40
+evaluation_size: 64
+teacher: {phases: [{epochs: 1, size: 40, batch: 32}], lr: 0.01, weights: random}
+head: {}
+student:
+  phases: [{epochs: 0.2, size: 64, batch: 16}]
+  lr: 0.01
+  weights: random
+"""
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `distill train` on the synthetic sample, as short as it can be."""
+    folder = tmp_path_factory.mktemp("export")
+    write_sample(folder / "data", per_class=60, size=40)
+    (folder / "tiny.yaml").write_text(BUDGET)
+    words = ["--data", str(folder / "data"), "--out", str(folder / "run")]
+    words += ["--budget", str(folder / "tiny.yaml"), "--pair", "resnet18:mobilenet_v2"]
+    words += ["--cache-dir", str(folder / "cache")]
+    done = subprocess.run(
+        [sys.executable, "-m", "distill", "train", "no_kd", *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder / "run"

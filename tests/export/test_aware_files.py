@@ -78,7 +78,9 @@ class Trained:
                 value.add_(torch.randn(value.shape, generator=generator))
         self.learned: LearnedRanges = trained_ranges(self.trunk, start.sites)
         assert all(span != start.ranges[name] for name, span in self.learned.ranges.items())
-        self.aware = Aware(trained_parameters(self.trunk), self.learned, "tiny_int8", "0" * 64)
+        self.aware = Aware(
+            trained_parameters(self.trunk), self.learned, Path("tiny_int8"), "0" * 64
+        )
         self._conversions = conversions.with_quantization(replace(DEFAULT, aware=self.aware))
 
     def write(self, key: str, folder: Path) -> Path:

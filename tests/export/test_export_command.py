@@ -20,7 +20,6 @@ from distill.checkpoint import STUDENT_FILE, load_classifier, save_classifier
 from distill.locks import claim
 from distill.metrics import Estimate
 from distill.models import Classifier
-from distill.sample import write_sample
 from export.formats import FORMATS, Format, Tolerance, select_formats
 from export.pipeline import Settings, exit_code, export_run
 from export.quantization.float_choice import Choice, Trial
@@ -30,19 +29,6 @@ from runtimes.errors import InputError, MissingDependencyError
 from runtimes.metadata import read_contract
 from runtimes.session import open_model
 
-BUDGET = """
-name: tiny
-purpose: test
-cache: 40
-evaluation_size: 64
-teacher: {phases: [{epochs: 1, size: 40, batch: 32}], lr: 0.01, weights: random}
-head: {}
-student:
-  phases: [{epochs: 0.2, size: 64, batch: 16}]
-  lr: 0.01
-  weights: random
-"""
-
 SAME = Estimate(0.0, 0.0, 0.0)
 
 
@@ -50,19 +36,6 @@ def _program(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *words], capture_output=True, text=True, timeout=300
     )
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("export")
-    write_sample(folder / "data", per_class=60, size=40)
-    (folder / "tiny.yaml").write_text(BUDGET)
-    words = ["--data", str(folder / "data"), "--out", str(folder / "run")]
-    words += ["--budget", str(folder / "tiny.yaml"), "--pair", "resnet18:mobilenet_v2"]
-    words += ["--cache-dir", str(folder / "cache")]
-    done = _program("distill", "train", "no_kd", *words)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return folder / "run"
 
 
 @pytest.fixture(scope="module")

@@ -32,14 +32,19 @@ class Aware:
     Attributes:
         parameters: weights and biases of the trunk's convolutions; the weights lie on int8 steps.
         learned: ranges of the activations.
-        name: of the folder they come from.
+        folder: that they come from.
         sha256: of the file.
     """
 
     parameters: Mapping[str, Tensor]
     learned: LearnedRanges
-    name: str
+    folder: Path
     sha256: str
+
+    @property
+    def name(self) -> str:
+        """Of the folder."""
+        return self.folder.resolve().name
 
     def network(self, deployable: Deployable) -> Deployable:
         """Returns a copy of the student's deployable module with these numbers in its trunk."""
@@ -141,7 +146,7 @@ def read_aware(folder: Path, run: Path, classifier: Classifier) -> Aware:
                 f"{', here 0' if site.is_positive else ''}. {again}"
             )
         ranges[site.name] = span
-    return Aware(tensors, LearnedRanges(sites, ranges), folder.resolve().name, sha256_of(path))
+    return Aware(tensors, LearnedRanges(sites, ranges), folder, sha256_of(path))
 
 
 def _range(value: Any) -> Range | None:

@@ -1,4 +1,8 @@
-"""A child process seen from outside: messages, time limits and what it died of."""
+"""A process of its own for what may crash or take a core: messages, time limits, and its death.
+
+Messages and answers are JSON, one a line. What native code of the child prints goes to its standard
+error, so it cannot be taken for an answer.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -25,20 +30,29 @@ class ChildDied(Exception):
 
 
 class Child:
-    """A process of `benchmarks.latency.child`; leaving the `with` block ends it."""
+    """A process that runs a module, which calls `serve`; leaving the `with` block ends it."""
 
-    def __init__(self, memory_limit: int = MEMORY_LIMIT) -> None:
+    def __init__(
+        self, module: str, memory_limit: int | None = MEMORY_LIMIT, files: Collection[int] = ()
+    ) -> None:
+        """Starts the process.
+
+        Args:
+            module: its name, as `python -m` takes it.
+            memory_limit: bytes of address space that it may take; None for no limit.
+            files: descriptors of open files that it has under the same numbers.
+        """
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.latency.child"],
+            [sys.executable, "-m", module, str(memory_limit or 0)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path))),
+            pass_fds=tuple(files),
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children
         )
         self._rest = b""
-        self.ask(60, do="limit", bytes=memory_limit)
 
     def __enter__(self) -> Child:
         return self
@@ -57,14 +71,15 @@ class Child:
         return self._process.pid
 
     def ask(self, timeout: float, **message: Any) -> dict[str, Any]:
-        """Sends a message and returns the answer.
+        """Sends a message and returns the answer, see `send` and `answer`."""
+        self.send(**message)
+        return self.answer(timeout)
 
-        Args:
-            timeout: seconds; the child is ended when they have passed.
-            message: `do` and its arguments.
+    def send(self, **message: Any) -> None:
+        """Sends a message: `do` and its arguments. Answers come in the order of messages.
 
         Raises:
-            ChildDied: it crashed, failed, answered nonsense or did not answer in time.
+            ChildDied: it has ended.
         """
         assert self._process.stdin is not None
         try:
@@ -72,6 +87,16 @@ class Child:
             self._process.stdin.flush()
         except BrokenPipeError:
             raise ChildDied(self._reason()) from None
+
+    def answer(self, timeout: float) -> dict[str, Any]:
+        """Waits for the answer to the first message that has none yet.
+
+        Args:
+            timeout: seconds; the child is ended when they have passed.
+
+        Raises:
+            ChildDied: it crashed, failed, answered nonsense or did not answer in time.
+        """
         line = self._line(timeout)
         try:
             answer = json.loads(line)
@@ -79,6 +104,18 @@ class Child:
             self.end()
             raise ChildDied("its process answered nonsense") from None
         return dict(answer)
+
+    def has_answer(self) -> bool:
+        """Whether `answer` has not to wait: there is one, or there will be none."""
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._rest and selector.select(0):
+                part = os.read(self._process.stdout.fileno(), 1 << 20)
+                if not part:
+                    return True
+                self._rest += part
+        return b"\n" in self._rest
 
     def end(self) -> None:
         """Ends the process if it still runs."""
@@ -119,3 +156,31 @@ class Child:
         lines = self._errors.read().decode(errors="replace").splitlines()
         said = [line.strip() for line in lines if line.strip()]
         return said[-1][:_LONGEST_REASON] if said else f"it ended its process: exit code {code}"
+
+
+def serve(answer: Callable[[str, dict[str, Any]], dict[str, Any]]) -> None:
+    """Answers messages in a child process until its parent has no more; then the process may end.
+
+    Args:
+        answer: takes what to do and its arguments, and returns what the parent gets. What it raises
+            ends the process, with the error as its last words.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    if limit := int(sys.argv[1]):
+        _limit_memory(limit)
+    try:
+        for line in sys.stdin:
+            message = json.loads(line)
+            answers.write(json.dumps(answer(message.pop("do"), message)) + "\n")
+            answers.flush()
+    except Exception as error:
+        print(f"{type(error).__name__}: {str(error).strip() or 'no message'}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _limit_memory(size: int) -> None:
+    with suppress(ImportError, ValueError, OSError):  # not here, or a lower limit holds
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
