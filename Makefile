@@ -153,6 +153,8 @@ app-test: $(EXPORT) ## compile and test the Android demo as far as it goes witho
 	$(BIN)/python -m android_demo.check core
 	$(BIN)/python -m android_demo.check litert
 	$(BIN)/python -m android_demo.check app
+	$(BIN)/python -m android_demo.check screens --check
+	$(BIN)/python -m android_demo.check speed --rounds 5
 
 app-speed: $(EXPORT) ## time the demo's preprocessing beside Pillow's (JSON)
 	$(BIN)/python -m android_demo.check speed $(if $(JSON),--json $(call quoted,$(call home,$(JSON))))

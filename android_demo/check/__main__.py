@@ -18,6 +18,7 @@ VERBS = (
         "check the project's files and build an .apk as a build check",
         "android_demo.check.commands.app",
     ),
+    Verb("built", "check an .apk that Gradle built", "android_demo.check.commands.built"),
     Verb(
         "speed",
         "time the core's preprocessing beside Pillow's",

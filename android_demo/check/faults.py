@@ -20,17 +20,22 @@ def string_name(fault: str) -> str:
     return "fault" + re.sub(r"([A-Z])", r"_\1", fault).lower()
 
 
-def fault_text(fault: str, details: Sequence[object]) -> str:
-    """Returns what the app says, in English.
+def fault_text(fault: str, details: Sequence[object], technical: str | None = None) -> str:
+    """Returns what the app says, in English, as Words.kt puts it together.
 
     Args:
         fault: name of its class in the core.
         details: in the order of the sentence.
+        technical: what stands in a paragraph of its own.
 
     Raises:
         KeyError: the app has no string for it.
     """
-    return Resources(night=False).string(string_name(fault), *details)
+    resources = Resources(night=False)
+    said = resources.string(string_name(fault), *details)
+    if technical is None:
+        return said
+    return f"{said}\n\n{resources.string('technical_detail', technical)}"
 
 
 def string_faults(faults: Path = FAULTS, words: Path = WORDS) -> list[str]:
@@ -49,7 +54,8 @@ def string_faults(faults: Path = FAULTS, words: Path = WORDS) -> list[str]:
         elif not resources.has_string(name):
             wrong.append(f"{fault}: strings.xml has no {name}")
         else:
-            count = len(declared.get(fault, "").split(",")) if declared.get(fault) else 0
+            given = [value for value in declared.get(fault, "").split(",") if value.strip()]
+            count = sum("technical =" not in value for value in given)
             places = sorted(set(re.findall(r"%(\d)\$s", resources.string(name))))
             if places != [str(place) for place in range(1, count + 1)]:
                 wrong.append(f"{name}: placeholders {places}, the fault has {count} details")

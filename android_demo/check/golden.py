@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from android_demo.check.golden_decisions import golden_decisions
+from android_demo.check.golden_places import golden_places
 from runtimes.contract import Preprocessing
 from runtimes.preprocess import load_image, preprocess
 
@@ -71,6 +72,7 @@ def golden_files() -> dict[str, bytes]:
     released = (_ROOT / "models/mobilenet_v2-ssd_kd/contract.json").read_bytes()
     files["contract.json"] = released
     files["decision.json"] = golden_decisions(released.decode()).encode()
+    files["places.json"] = golden_places(released.decode()).encode()
     files |= _photos() | _bad()
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
     files["sums.json"] = (json.dumps(sums, indent=1) + "\n").encode()

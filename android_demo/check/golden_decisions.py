@@ -49,6 +49,7 @@ def _version(version: str) -> Change:
 # Without a decision the unknown score is the largest logit's, which the outputs have to say.
 _NO_DECISION = (Change(("decision",)), Change(("outputs", 2, "meaning"), _MEANING))
 _CALLED: tuple[str | int, ...] = ("decision", "alerts", 0)
+_UNKNOWN: tuple[str | int, ...] = ("outputs", 2)
 # Contracts by which answers are decided.
 _DECIDING: dict[str, tuple[Change, ...]] = {
     "as released": (),
@@ -98,6 +99,62 @@ _READING: dict[str, tuple[Change, ...]] = {
     "a decision that is null": (Change(("decision",), None),),
     "an unknown key": (Change(("decision", "colour"), "red"),),
     "an unknown key of an alert": (Change((*_CALLED, "colour"), "red"),),
+    # what is said of input and outputs follows from the rest
+    "another meaning of unknown": (Change((*_UNKNOWN, "meaning"), _MEANING),),
+    "a meaning in other words": (Change((*_UNKNOWN, "meaning"), "how unsure it is"),),
+    "no meaning": (Change((*_UNKNOWN, "meaning")),),
+    "no decision and the meaning of one": (Change(("decision",)),),
+    "1.3 with another meaning": (_version("1.3"), Change((*_UNKNOWN, "meaning"), "another")),
+    "an output of another type": (Change((*_UNKNOWN, "dtype"), "int8"),),
+    "maps in another layout": (Change(("outputs", 1, "layout"), "NCHW"),),
+    "outputs that changed names": (
+        Change(("outputs", 0, "name"), "unknown"),
+        Change((*_UNKNOWN, "name"), "probabilities"),
+    ),
+    "an output too few": (Change(("outputs", 2)),),
+    "1.3 with an output too few": (_version("1.3"), Change(("outputs", 2))),
+    "an output of another size": (Change(("outputs", 1, "shape"), ["N", 7, 7, 8]),),
+    "no outputs": (Change(("outputs",)),),
+    "outputs that are no list": (_version("1.3"), Change(("outputs",), {})),
+    "an input of another size": (Change(("input", "shape"), ["N", 192, 192, 3]),),
+    "an input of one picture": (Change(("input", "shape"), [1, 224, 224, 3]),),
+    "1.3 with an input of one picture": (
+        _version("1.3"),
+        Change(("input", "shape"), [1, 224, 224, 3]),
+    ),
+    "1.3 with more of the input": (
+        _version("1.3"),
+        Change(("input", "colour"), "red"),
+        Change(("input", "layout")),
+    ),
+    "1.3 with an input of another type": (_version("1.3"), Change(("input", "dtype"), "int4")),
+    "an input of uint8": (Change(("input", "dtype"), "uint8"),),
+    "a range in decimals": (Change(("input", "range"), [0.0, 255.0]),),
+    # and what nothing else follows from
+    **{
+        f"a name of U+{ord(space):04X}": (Change(("name",), space),)
+        for space in "\t\x1c\x1f\x85\xa0\u1680\u180e\u2007\u200b\u2028\u202f\u3000\ufeff"
+    },
+    "images below zero": (Change(("training", "images"), -1),),
+    "a metric in words": (Change(("training", "metrics"), {"accuracy": "good"}),),
+    "a metric of null": (Change(("training", "metrics"), {"accuracy": None}),),
+    "a metric that is true": (Change(("training", "metrics"), {"accuracy": [True]}),),
+    "metrics in lists of lists": (Change(("training", "metrics"), {"confusion": [[1], [0.5]]}),),
+    "a seed of 64 bits": (Change(("training", "seed"), 2**64 - 1),),
+    "a seed in decimals": (Change(("training", "seed"), 1.0),),
+    "aims that differ in their sign": (
+        Change((*_CALLED, "aim"), 0.0),
+        Change(("decision", "alerts", 1, "aim"), -0.0),
+        Change(("decision", "aim"), 0.0),
+    ),
+    "an aim of minus nothing": (
+        Change((*_CALLED, "aim"), 0.0),
+        Change(("decision", "aim"), -0.0),
+    ),
+    "a minor version of many digits": (_version("1.123456789"),),
+    "a version of too many digits": (_version("1.1234567890"),),
+    "a version of three numbers": (_version("1.2.0"),),
+    "a version of other digits": (_version("1.\u0663"),),
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from android_demo.check.kotlin import DEMO
 from runtimes.errors import InputError
 
+RELEASED = "mobilenet_v2-ssd_kd-int8.tflite"  # of the released student
 ASSETS = DEMO / "app" / "src" / "main" / "assets"
 
 

@@ -117,7 +117,7 @@ def _refusal(output: str, errors: str) -> str:
     """What the core said, in the app's own words; where it said nothing, what the JVM did."""
     try:
         told = json.loads(output)
-        return fault_text(told["fault"], told["details"])
+        return fault_text(told["fault"], told["details"], told["technical"]).replace("\n\n", " ")
     except (ValueError, KeyError):
         lines = [_THROWN.sub("", line) for line in errors.splitlines() if _TELLS.search(line)]
         return " ".join(lines)

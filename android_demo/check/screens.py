@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from android_demo.check.answered import Answered, drawn_lesions
 from android_demo.check.drawing import SCALE, Box, Painter, Screen
+from android_demo.check.faults import fault_text
 from android_demo.check.kotlin import DEMO
 from android_demo.check.model import shipped
 from android_demo.check.widgets import Resources, Widget
@@ -27,6 +29,8 @@ SCREENS = DEMO / "screens"
 _COLORS = 128
 _RING = 0.8  # GuideView.SHARE
 _STRENGTH = 0.6  # the slider's position in the layout
+_PADDING = 14 * SCALE  # around the texts of the camera's screen
+_LARGE = 1.6  # how much larger text is with the phone's setting for it
 
 
 def stored(picture: Image.Image) -> Image.Image:
@@ -38,15 +42,49 @@ def screens() -> Iterator[tuple[str, Image.Image]]:
     """Yields the name and picture of every screen."""
     lesions = drawn_lesions()
     known, suspected, strange = (lesions[name] for name in ("known", "suspected", "unknown"))
-    yield "about", _about(known.contract, night=False)
-    large = _about(known.contract, night=False, text_scale=1.6)
-    yield "about-large-text", large.crop((0, 0, large.width, HEIGHT * SCALE))
+    yield "about", _about(known.contract)
+    yield "about-dark", _about(known.contract, night=True)
+    yield "about-large-text", _first_part(_about(known.contract, text_scale=_LARGE))
+    yield "about-refused", _first_part(_about(known.contract, refused=True))
     yield "camera", _camera(known.picture)
-    yield "result", _result(known, night=False)
-    yield "result-suspected", _result(suspected, night=False)
+    yield "camera-large-text", _camera(known.picture, text_scale=_LARGE)
+    yield "camera-refused", _camera_refused()
+    yield "result", _result(known)
+    yield "result-suspected", _result(suspected)
     yield "result-dark", _result(suspected, night=True)
-    yield "result-unknown", _result(strange, night=False)
+    yield "result-unknown", _result(strange)
+    yield "result-large-text", _result(suspected, text_scale=_LARGE)
     yield "benchmark", _benchmark()
+    yield "benchmark-dark", _benchmark(night=True)
+    yield "benchmark-large-text", _benchmark(text_scale=_LARGE)
+
+
+def screen_faults(folder: Path = SCREENS) -> list[str]:
+    """Returns in words which pictures in the folder are not what is drawn today; [] if all are.
+
+    Few colours, and rounding on another processor, move a colour a little; a changed letter is dark
+    where it was light, another background is everywhere.
+    """
+    faults, again = [], "run `python -m android_demo.check screens`"
+    drawn = dict(screens())
+    if (kept := {file.stem for file in folder.glob("*.png")}) != set(drawn):
+        faults.append(f"{folder} has {sorted(kept)}, expected {sorted(drawn)}; {again}")
+    for name in sorted(kept & set(drawn)):
+        there = np.asarray(Image.open(folder / f"{name}.png").convert("RGB"), np.int16)
+        now = np.asarray(drawn[name], np.int16)
+        if there.shape != now.shape:
+            faults.append(f"{name}: {there.shape[:2]} instead of {now.shape[:2]} pixels; {again}")
+            continue
+        apart = np.abs(there - now).max(axis=-1)
+        far, mean = int((apart > 100).sum()), float(apart.mean())
+        if far >= 10 or mean >= 2:
+            faults.append(f"{name}: {far} pixels are others, {mean:.2f} levels apart; {again}")
+    return faults
+
+
+def _first_part(picture: Image.Image) -> Image.Image:
+    """What a phone shows before anyone scrolls."""
+    return picture.crop((0, 0, picture.width, HEIGHT * SCALE))
 
 
 def _screen(
@@ -58,9 +96,15 @@ def _screen(
     return Screen(resources, WIDTH, text_scale, painters or {}, heights or {})
 
 
-def _about(contract: Contract, night: bool, text_scale: float = 1.0) -> Image.Image:
+def _about(
+    contract: Contract, night: bool = False, text_scale: float = 1.0, refused: bool = False
+) -> Image.Image:
     resources = Resources(night)
     root = resources.layout("about")
+    if refused:
+        found = '\'version\' is "one"; expected two numbers, such as "1.0"'  # as the core says it
+        said = fault_text("ContractInvalid", ["other.tflite"], found)
+        root.find("problem").values |= {"text": said, "visibility": "visible"}
     root.find("card").values["text"] = "\n\n".join(_card(resources, contract))
     root.find("licence").values["text"] = contract.license
     return _screen(resources, text_scale).draw(root, HEIGHT, "@color/background")
@@ -107,7 +151,7 @@ def _named(contract: Contract, code: str) -> str:
     return contract.labels[contract.codes.index(code)].name
 
 
-def _camera(picture: Image.Image) -> Image.Image:
+def _camera(picture: Image.Image, text_scale: float = 1.0) -> Image.Image:
     resources = Resources(night=False)
     root = resources.layout("camera")
     root.find("hint").values["text"] = resources.string("hint_good")
@@ -128,15 +172,28 @@ def _camera(picture: Image.Image) -> Image.Image:
     draw.rectangle((0, top, wide, top + high), fill=(0, 0, 0, 130))
     draw.ellipse(ring, fill=(0, 0, 0, 0), outline=(120, 220, 140, 255), width=4 * SCALE)
     image.paste(veil, mask=veil)
-    over = _screen(resources).draw(root.find("screen"), HEIGHT, "@color/camera_background")
+    over = _screen(resources, text_scale).draw(
+        root.find("screen"), HEIGHT, "@color/camera_background"
+    )
     # the texts lie over the camera's picture at the top and the bottom
-    foot = image.height - 126 * SCALE
-    image.paste(over.crop((0, 0, wide, 62 * SCALE)), (0, 0))
+    rows = np.flatnonzero(np.asarray(over).any(axis=(1, 2)))
+    gap = int(np.diff(rows).argmax())
+    head, foot = int(rows[gap]) + _PADDING, int(rows[gap + 1]) - _PADDING
+    image.paste(over.crop((0, 0, wide, head)), (0, 0))
     image.paste(over.crop((0, foot, wide, image.height)), (0, foot))
     return image
 
 
-def _result(shown: Answered, night: bool) -> Image.Image:
+def _camera_refused() -> Image.Image:
+    resources = Resources(night=False)
+    root = resources.layout("camera")
+    root.find("hint").values["text"] = resources.string("camera_refused")
+    root.find("choose_picture").values["visibility"] = "visible"
+    root.find("shoot").values["visibility"] = "gone"
+    return _screen(resources).draw(root.find("screen"), HEIGHT, "@color/camera_background")
+
+
+def _result(shown: Answered, night: bool = False, text_scale: float = 1.0) -> Image.Image:
     resources = Resources(night)
     root = resources.layout("result")
     probabilities = shown.answer.probabilities[0]
@@ -184,7 +241,7 @@ def _result(shown: Answered, night: bool) -> Image.Image:
     )
     height = (WIDTH - 40) * shown.picture.height / shown.picture.width
     paint = _painted(picture)
-    screen = _screen(resources, painters={"lesion": paint}, heights={"lesion": height})
+    screen = _screen(resources, text_scale, {"lesion": paint}, {"lesion": height})
     return screen.draw(root, HEIGHT, "@color/background")
 
 
@@ -230,16 +287,17 @@ def _painted(picture: Image.Image) -> Painter:
     return paint
 
 
-def _benchmark() -> Image.Image:
-    resources = Resources(night=False)
+def _benchmark(night: bool = False, text_scale: float = 1.0) -> Image.Image:
+    resources = Resources(night)
     root = resources.layout("benchmark")
     path = "/storage/emulated/0/Android/data/dermport.demo/files/benchmark.json"
     root.find("status").values["text"] = resources.string("benchmark_written", path)
     row = resources.string("benchmark_row", "xnnpack", 4, "xnnpack", *["…"] * 4, 0, 0)
     fallback = resources.string("benchmark_row", "xnnpack", 4, "gpu", *["…"] * 4, 0, 1)
-    note = resources.string("benchmark_fell_back", "…")
-    root.find("rows").values["text"] = f"{row}\n\n{fallback}\n{note}"
-    return _screen(resources).draw(root, HEIGHT, "@color/background")
+    note = resources.string("benchmark_fell_back")
+    technical = resources.string("technical_detail", "…")
+    root.find("rows").values["text"] = f"{row}\n\n{fallback}\n{note}\n\n{technical}"
+    return _screen(resources, text_scale).draw(root, HEIGHT, "@color/background")
 
 
 def _percent(share: float) -> str:

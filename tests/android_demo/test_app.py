@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from android_demo.check.__main__ import VERBS
 from android_demo.check.answered import write_lesions
 from android_demo.check.golden import FOLDER
 from android_demo.check.kotlin import DEMO
-from android_demo.check.model import ASSETS, put_in, shipped
+from android_demo.check.model import ASSETS, RELEASED, put_in, shipped
 from android_demo.check.parity import LARGEST, compare
 from android_demo.check.project import read_project
 from android_demo.check.speed import measure
@@ -45,10 +48,30 @@ def test_the_core_answers_with_the_real_runtime_as_python_does(
     pictures += write_lesions(tmp_path)
     result = compare(tools, shipped(), pictures)
     assert result.equal_pixels == result.equal_answers == len(pictures)
-    if shipped().name == "mobilenet_v2-ssd_kd-int8.tflite":
+    if shipped().name == RELEASED:
         assert {"unknown", "suspected MEL", "NV"} <= set(result.decisions)
     assert result.probability <= LARGEST
     assert result.whole_graph
+
+
+@pytest.mark.slow  # exports
+def test_every_tflite_of_an_export_is_answered_as_python_does(tools: Tools, tmp_path: Path) -> None:
+    formats = ("tflite:fp32", "tflite:fp16", "tflite:int8")
+    words = [sys.executable, "-m", "export", "run", "models/mobilenet_v2-ssd_kd"]
+    words += ["--out", str(tmp_path / "out"), "--parity-images", "64"]
+    words += ["--calibration-images", "64", "--only", *formats]
+    subprocess.run(words, cwd=DEMO.parent, check=True, capture_output=True)
+    files = sorted((tmp_path / "out").glob("*.tflite"))
+    assert len(files) == len(formats)
+    pictures = write_lesions(tmp_path)
+    for file in files:
+        result = compare(tools, file, pictures)
+        assert result.equal_pixels == result.equal_answers == len(pictures), file.name
+        assert result.probability <= LARGEST, file.name
+    others = [file for file in (tmp_path / "out").iterdir() if file.suffix != ".tflite"]
+    for file in (file for file in others if file.is_file()):
+        with pytest.raises(InputError, match="this is not a TensorFlow Lite model"):
+            compare(tools, file, pictures[:1])
 
 
 def test_real_pictures_get_the_same_answers(tools: Tools, shared: Path, tmp_path: Path) -> None:
@@ -99,7 +122,7 @@ def test_litert_itself_refuses_what_only_it_can_see(tools: Tools, tmp_path: Path
 
 
 def test_the_shipped_model_is_the_released_student() -> None:
-    if shipped().name != "mobilenet_v2-ssd_kd-int8.tflite":
+    if shipped().name != RELEASED:
         pytest.skip(f"another model lies in the app: {shipped().name}")
     contract = read_contract(shipped())
     released = read_contract(DEMO.parent / "models" / "mobilenet_v2-ssd_kd")
@@ -236,6 +259,41 @@ def test_what_must_not_be_in_the_project_is_found(name: str, tmp_path: Path) -> 
     path.write_text(broken(before))
     assert path.read_text() != before
     assert any(words in fault for fault in read_project(demo).faults), read_project(demo).faults
+
+
+def test_the_benchmark_is_started_and_fetched_as_the_documents_say() -> None:
+    app = DEMO / "app" / "src" / "main"
+    screen = (app / "kotlin/dermport/demo/BenchmarkActivity.kt").read_text("utf-8")
+    written = (app / "kotlin/dermport/demo/Benchmark.kt").read_text("utf-8")
+    package = read_project().package
+    readme, phone = DEMO / "README.md", DEMO.parent / "docs" / "phone.md"
+    for document in (readme, phone):
+        text = document.read_text("utf-8")
+        (command,) = re.findall(r"^adb shell am start -n (.*)$", text, re.MULTILINE)
+        component, *extras = re.split(r" --", command)
+        assert component == f"{package}/.BenchmarkActivity", document.name
+        for kind, call in (("es", "getStringExtra"), ("ei", "getIntExtra")):
+            (names,) = re.findall(rf"listOf\((.*?)\)\.map \{{ intent\.{call}\(it", screen)
+            given = {extra.split()[1] for extra in extras if extra.startswith(f"{kind} ")}
+            assert given == set(re.findall(r'"(\w+)"', names)), document.name
+        (file,) = re.findall(r'const val FILE = "(.*)"', written)
+        assert f"adb pull /sdcard/Android/data/{package}/files/{file}" in text, document.name
+    assert "getExternalFilesDir(null)" in written
+
+
+def test_the_first_screen_tells_what_became_of_a_model_by_how_it_was_asked_for() -> None:
+    # the core's ModelNewsTest says what each of the four then shows
+    sources = DEMO / "app" / "src" / "main" / "kotlin" / "dermport" / "demo"
+    text = (sources / "AboutActivity.kt").read_text("utf-8")
+    news = r"ModelNews<OpenedModel>::(\w+)"
+    at_start = r"open\(\{ Diagnoser\.model\(context\) \}"
+    assert re.findall(rf"{at_start}, {news}, {news}\)", text) == [("found", "foundNone")]
+    assert re.findall(rf"change\(work.*\) =\s+open\(work, {news}, {news}\)", text) == [
+        ("chosen", "refuse")
+    ]
+    asked = re.findall(r"(\w+)\(?\s*\{ Diagnoser\.(\w+)\(", text)
+    assert sorted(asked) == [("change", "adopt"), ("change", "useShipped"), ("open", "model")]
+    assert re.search(r"onClick\(id.*\n\s+news\.say\(news\.message\.begun\(\)\)\n", text)
 
 
 def test_the_app_compiles_and_its_package_verifies(

@@ -20,7 +20,11 @@ object EndToEnd {
             answer(arguments)
         } catch (problem: Problem) {
             val fault = problem.fault
-            val told = linkedMapOf("fault" to fault.javaClass.simpleName, "details" to fault.details.map { "$it" })
+            val told = linkedMapOf(
+                "fault" to fault.javaClass.simpleName,
+                "details" to fault.details.map { "$it" },
+                "technical" to fault.technical,
+            )
             println(Json.write(told))
             exitProcess(1)
         }

@@ -7,6 +7,7 @@ import android.view.View
 import android.widget.Button
 import android.widget.TextView
 import dermport.core.Fault
+import dermport.core.ModelNews
 import dermport.core.Notice
 
 /** The first screen: what this is and is not, the model card, and the ways on. */
@@ -16,9 +17,8 @@ class AboutActivity : Activity() {
     private lateinit var problem: TextView
     private lateinit var shipped: Button
 
-    // Both outlive a rotation: what the worker finds out meanwhile goes to the screen that is there then.
-    private lateinit var notice: Notice<String>
-    private lateinit var opened: Notice<OpenedModel>
+    // It outlives a rotation: what the worker finds out meanwhile goes to the screen that is there then.
+    private lateinit var news: Notice<ModelNews<OpenedModel>>
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
@@ -28,44 +28,36 @@ class AboutActivity : Activity() {
         licence = findViewById(R.id.licence) as TextView
         problem = findViewById(R.id.problem) as TextView
         shipped = findViewById(R.id.shipped_model) as Button
-        @Suppress("DEPRECATION") // the way of the framework without a library
-        val kept = lastNonConfigurationInstance as Kept?
-        notice = kept?.notice ?: Notice(savedInstanceState?.getString(MESSAGE))
-        opened = kept?.opened ?: Notice(null)
-        notice.attach(::tell)
-        opened.attach(::show)
+        @Suppress("DEPRECATION", "UNCHECKED_CAST") // the way of the framework without a library
+        news = lastNonConfigurationInstance as Notice<ModelNews<OpenedModel>>?
+            ?: Notice(ModelNews(refused = savedInstanceState?.getString(MESSAGE)))
+        news.attach(::show)
         onClick(R.id.take_picture) { startActivity(Intent(this, CameraActivity::class.java)) }
         onClick(R.id.choose_picture) { choose(PictureChooser.PICTURE) }
         onClick(R.id.benchmark) { startActivity(Intent(this, BenchmarkActivity::class.java)) }
         onClick(R.id.open_model) { choose(PictureChooser.MODEL) }
         val context = applicationContext
-        onClick(R.id.shipped_model) {
-            open {
-                OpenedModel.forget(context)
-                Diagnoser.use(null)
-                Diagnoser.model(context)
-            }
-        }
+        onClick(R.id.shipped_model) { change { Diagnoser.useShipped(context) } }
     }
 
     override fun onStart() {
         super.onStart()
         val context = applicationContext
-        open { Diagnoser.model(context) }
+        open({ Diagnoser.model(context) }, ModelNews<OpenedModel>::found, ModelNews<OpenedModel>::foundNone)
     }
 
     override fun onSaveInstanceState(outState: Bundle) {
         super.onSaveInstanceState(outState)
-        notice.message?.let { outState.putString(MESSAGE, it) }
+        // why there is no model is found out anew
+        news.message.refused?.let { outState.putString(MESSAGE, it) }
     }
 
     @Suppress("OVERRIDE_DEPRECATION")
-    override fun onRetainNonConfigurationInstance(): Any? = Kept(notice, opened)
+    override fun onRetainNonConfigurationInstance(): Any? = news
 
     override fun onDestroy() {
         super.onDestroy()
-        notice.detach()
-        opened.detach()
+        news.detach()
     }
 
     override fun onActivityResult(requestCode: Int, resultCode: Int, data: Intent?) {
@@ -75,44 +67,55 @@ class AboutActivity : Activity() {
             startActivity(ResultActivity.of(this, uri))
         } else {
             val context = applicationContext
-            open { Diagnoser.adopt(context, uri) }
+            change { Diagnoser.adopt(context, uri) }
         }
     }
 
     private fun choose(what: Int) {
-        if (!PictureChooser.choose(this, what)) notice.say(Words.of(resources, Fault.ChooserMissing))
+        if (PictureChooser.choose(this, what)) return
+        news.say(news.message.refuse(Words.of(resources, Fault.ChooserMissing)))
     }
+
+    /** Another model, which a person chose. */
+    private fun change(work: () -> OpenedModel) =
+        open(work, ModelNews<OpenedModel>::chosen, ModelNews<OpenedModel>::refuse)
 
     /** Opens a model on the worker; the screen may be another one when it is done. */
-    private fun open(work: () -> OpenedModel) {
+    private fun open(
+        work: () -> OpenedModel,
+        done: (ModelNews<OpenedModel>, OpenedModel) -> ModelNews<OpenedModel>,
+        failed: (ModelNews<OpenedModel>, String) -> ModelNews<OpenedModel>,
+    ) {
         val words = applicationContext.resources
-        val notice = notice
-        val opened = opened
-        Diagnoser.background(work, { opened.say(it) }, { notice.say(Words.of(words, it)) })
+        val news = news
+        Diagnoser.background(
+            work,
+            { news.say(done(news.message, it)) },
+            { news.say(failed(news.message, Words.of(words, it))) },
+        )
     }
 
-    private fun show(model: OpenedModel?) {
-        if (model == null) return
-        card.text = ModelCard.text(resources, model)
-        licence.text = model.file.contract.license
-        shipped.visibility = if (model.asset == null) View.VISIBLE else View.GONE
-    }
-
-    private fun tell(message: String?) {
-        problem.text = message ?: ""
-        problem.visibility = if (message == null) View.GONE else View.VISIBLE
-        if (message != null && opened.message == null) card.text = "" // it is not being read any more
+    private fun show(now: ModelNews<OpenedModel>) {
+        val model = now.model
+        card.text = when {
+            model != null -> ModelCard.text(resources, model)
+            now.isBeingRead -> getString(R.string.reading_model)
+            else -> ""
+        }
+        licence.text = model?.file?.contract?.license ?: ""
+        val message = now.message ?: ""
+        if (problem.text.toString() != message) problem.text = message // TalkBack speaks at every change of it
+        problem.visibility = if (message.isEmpty()) View.GONE else View.VISIBLE
         // an app that was updated may not read the model that was opened before
-        if (message != null && OpenedModel.isAdopted(this)) shipped.visibility = View.VISIBLE
+        val adopted = if (model != null) model.asset == null else OpenedModel.isAdopted(this)
+        shipped.visibility = if (adopted) View.VISIBLE else View.GONE
     }
 
-    /** A message stays until the person does something else. */
+    /** What was refused stands there until the person does something else. */
     private fun onClick(id: Int, action: () -> Unit) = (findViewById(id) as View).setOnClickListener {
-        notice.clear()
+        news.say(news.message.begun())
         action()
     }
-
-    private class Kept(val notice: Notice<String>, val opened: Notice<OpenedModel>)
 
     private companion object {
         const val MESSAGE = "message"

@@ -153,7 +153,9 @@ class BenchmarkActivity : Activity() {
             run.before.thermal?.toString() ?: context.getString(R.string.not_told),
             run.after.thermal?.toString() ?: context.getString(R.string.not_told),
         )
-        val fellBack = run.refusal?.let { context.getString(R.string.benchmark_fell_back, it) }
+        val fellBack = run.refusal?.let {
+            Words.withTechnical(context.resources, context.getString(R.string.benchmark_fell_back), it)
+        }
         return listOfNotNull(figures, fellBack).joinToString("\n")
     }
 

@@ -64,6 +64,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
         when (CameraStep.next(granted(), asked)) {
             CameraStep.OPEN -> {
                 gallery.visibility = View.GONE
+                shoot.visibility = View.VISIBLE
                 if (preview.isAvailable) preview.surfaceTexture?.let { open(it) }
             }
             CameraStep.ASK -> {
@@ -170,7 +171,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
     private fun refused(message: Int) {
         session?.close()
         session = null
-        shoot.isEnabled = false
+        shoot.visibility = View.GONE
         hint.text = getString(message)
         gallery.visibility = View.VISIBLE
     }

@@ -42,8 +42,7 @@ object Diagnoser {
     /** The model in use; on the worker only. */
     fun model(context: Context): OpenedModel = model ?: OpenedModel.current(context).also { model = it }
 
-    /** Uses another model from now on; on the worker only. */
-    fun use(opened: OpenedModel?) {
+    private fun use(opened: OpenedModel) {
         network?.close()
         network = null
         preprocessor = null
@@ -61,6 +60,9 @@ object Diagnoser {
         use(adopted)
         return adopted
     }
+
+    /** Goes back to the model in the assets, see [OpenedModel.forget]; on the worker only. */
+    fun useShipped(context: Context): OpenedModel = OpenedModel.forget(context).also { use(it) }
 
     /** Looks at a picture; on the worker only. */
     fun look(context: Context, photo: Photo): Diagnosis {

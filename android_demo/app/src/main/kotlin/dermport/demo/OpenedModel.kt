@@ -5,11 +5,10 @@ import android.net.Uri
 import android.provider.OpenableColumns
 import dermport.core.Fault
 import dermport.core.ModelFile
+import dermport.core.ModelShelf
 import dermport.core.Problem
 import dermport.core.Storage
-import java.io.File
 import java.nio.ByteBuffer
-import java.security.MessageDigest
 
 /**
  * The .tflite that the app uses: the one in its assets, or one that was opened from storage.
@@ -25,23 +24,11 @@ class OpenedModel(
     val path: String?,
 ) {
     companion object {
-        private const val ADOPTED = "model.tflite"
-        private const val NAME = "model-name.txt"
+        private const val UNNAMED = "model.tflite"
         private const val MOST_BYTES = 512L * 1024 * 1024
 
         /** The model from storage if there is one, else the one in the assets. */
-        fun current(context: Context): OpenedModel {
-            val adopted = File(context.filesDir, ADOPTED)
-            if (adopted.isFile) {
-                val name = File(context.filesDir, NAME)
-                return read(adopted.readBytes(), if (name.isFile) name.readText() else ADOPTED, null, adopted.path)
-            }
-            val assets = context.assets.list("").orEmpty().filter { it.endsWith(".tflite") }
-            val asset = assets.singleOrNull() ?: throw Problem(
-                if (assets.isEmpty()) Fault.ModelMissing else Fault.ModelNotAlone(assets.joinToString()),
-            )
-            return read(context.assets.open(asset).use { it.readBytes() }, asset, asset, null)
-        }
+        fun current(context: Context): OpenedModel = shelf(context).read()?.let { opened(it) } ?: shipped(context)
 
         /**
          * Takes a model from storage; the one before stays if this one is none.
@@ -50,20 +37,18 @@ class OpenedModel(
          * @throws Problem not a model of this project, one that does not run, or no room to keep it.
          */
         fun adopt(context: Context, uri: Uri, tried: (OpenedModel) -> Unit): OpenedModel {
-            val name = shownName(context, uri) ?: ADOPTED
-            val target = File(context.filesDir, ADOPTED)
-            var content = ByteArray(0)
-            Storage.replace(target) { half ->
-                val large = Fault.ModelFileTooLarge(name, MOST_BYTES shr 20)
-                val gone = Fault.FileGone
-                ChosenFile.open(context.contentResolver, uri, gone).use { from ->
-                    half.outputStream().use { to -> Storage.copy(from, to, MOST_BYTES, large, gone) }
-                }
-                content = half.readBytes()
-                tried(read(content, name, null, half.path))
-                Storage.replace(File(context.filesDir, NAME)) { it.writeText(name) }
-            }
-            return read(content, name, null, target.path)
+            val name = shownName(context, uri) ?: UNNAMED
+            val large = Fault.ModelFileTooLarge(name, MOST_BYTES shr 20)
+            val gone = Fault.FileGone
+            val kept = shelf(context).replace(
+                name,
+                { to ->
+                    ChosenFile.open(context.contentResolver, uri, gone)
+                        .use { from -> Storage.copy(from, to, MOST_BYTES, large, gone) }
+                },
+                { tried(opened(it)) },
+            )
+            return opened(kept)
         }
 
         /** What the phone's chooser called the file. */
@@ -76,17 +61,26 @@ class OpenedModel(
         }
 
         /** Whether a model from storage is used, be it readable or not. */
-        fun isAdopted(context: Context): Boolean = File(context.filesDir, ADOPTED).isFile
+        fun isAdopted(context: Context): Boolean = !shelf(context).isEmpty
 
-        /** Goes back to the model in the assets. */
-        fun forget(context: Context) {
-            File(context.filesDir, ADOPTED).delete()
+        /** Goes back to the model in the assets; the one from storage stays where there is none. */
+        fun forget(context: Context): OpenedModel = shelf(context).clearFor { shipped(context) }
+
+        private fun shelf(context: Context) = ModelShelf(context.filesDir)
+
+        private fun shipped(context: Context): OpenedModel {
+            val assets = context.assets.list("").orEmpty().filter { it.endsWith(".tflite") }
+            val asset = assets.singleOrNull() ?: throw Problem(
+                if (assets.isEmpty()) Fault.ModelMissing else Fault.ModelNotAlone(assets.joinToString()),
+            )
+            val content = context.assets.open(asset).use { it.readBytes() }
+            val file = ModelFile.read(ByteBuffer.wrap(content), asset)
+            return OpenedModel(file, asset, content.size.toLong(), ModelShelf.sha256(content), asset, null)
         }
 
-        private fun read(content: ByteArray, name: String, asset: String?, path: String?): OpenedModel {
-            val file = ModelFile.read(ByteBuffer.wrap(content), name)
-            val hash = MessageDigest.getInstance("SHA-256").digest(content).joinToString("") { "%02x".format(it) }
-            return OpenedModel(file, name, content.size.toLong(), hash, asset, path)
+        private fun opened(kept: ModelShelf.Kept): OpenedModel {
+            val file = ModelFile.read(ByteBuffer.wrap(kept.content), kept.name)
+            return OpenedModel(file, kept.name, kept.content.size.toLong(), kept.sha256, null, kept.path)
         }
     }
 }

@@ -3,10 +3,14 @@ package dermport.demo
 import android.content.res.Resources
 import dermport.core.Fault
 
-/** What the app says of a fault: one string of the resources for each. */
+/** What the app says of a fault: one string of the resources for each, and apart from it what is technical. */
 object Words {
     fun of(resources: Resources, fault: Fault): String =
-        resources.getString(id(fault), *fault.details.toTypedArray())
+        withTechnical(resources, resources.getString(id(fault), *fault.details.toTypedArray()), fault.technical)
+
+    /** A sentence, and in a paragraph of its own what is not translated; null where there is nothing. */
+    fun withTechnical(resources: Resources, sentence: String, technical: String?): String =
+        if (technical == null) sentence else "$sentence\n\n${resources.getString(R.string.technical_detail, technical)}"
 
     private fun id(fault: Fault): Int = when (fault) {
         is Fault.PictureEmpty -> R.string.fault_picture_empty
@@ -28,11 +32,7 @@ object Words {
         is Fault.ModelMissing -> R.string.fault_model_missing
         is Fault.ModelNotAlone -> R.string.fault_model_not_alone
         is Fault.FileGone -> R.string.fault_file_gone
-        is Fault.ContractNotJson -> R.string.fault_contract_not_json
-        is Fault.ContractKeyTwice -> R.string.fault_contract_key_twice
-        is Fault.ContractKeyMissing -> R.string.fault_contract_key_missing
-        is Fault.ContractKeyUnknown -> R.string.fault_contract_key_unknown
-        is Fault.ContractValue -> R.string.fault_contract_value
+        is Fault.ContractInvalid -> R.string.fault_contract_invalid
         is Fault.ContractNewer -> R.string.fault_contract_newer
         is Fault.ContractOlder -> R.string.fault_contract_older
         is Fault.StorageFull -> R.string.fault_storage_full

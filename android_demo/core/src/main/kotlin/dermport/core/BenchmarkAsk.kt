@@ -23,25 +23,25 @@ data class BenchmarkAsk(val threads: List<Int>, val delegates: List<String>, val
                 if (runs == 0) STANDARD.runs else runs,
                 if (seconds == 0) STANDARD.seconds else seconds,
             )
-            if (ask.runs !in 1..100_000) throw wrong("runs", ask.runs, "1 … 100000")
-            if (ask.seconds !in 1..120) throw wrong("seconds", ask.seconds, "1 … 120")
+            if (ask.runs !in 1..100_000) throw wrong("runs", ask.runs, "1 to 100000")
+            if (ask.seconds !in 1..120) throw wrong("seconds", ask.seconds, "1 to 120")
             return ask
         }
 
         private fun words(text: String, name: String): List<String> {
             val words = text.split(',').map { it.trim() }
-            if (words.toSet().size < words.size || words.size > MOST) throw wrong(name, text, "≤ $MOST, unique")
+            if (words.toSet().size < words.size || words.size > MOST) throw wrong(name, text, "at most $MOST, each once")
             return words
         }
 
         private fun wrong(name: String, found: Any, expected: String) =
-            Problem(Fault.BenchmarkValue(name, found.toString(), expected))
+            Problem(Fault.BenchmarkValue("$name is ${Json.line(found)}; expected $expected"))
 
         private fun threads(word: String): Int = word.toIntOrNull()?.takeIf { it in 1..16 }
-            ?: throw wrong("threads", word, "1 … 16")
+            ?: throw wrong("threads", word, "1 to 16")
 
         private fun delegate(word: String): String = word.takeIf { it == CPU || it == GPU }
-            ?: throw wrong("delegates", word, "$CPU | $GPU | $CPU,$GPU")
+            ?: throw wrong("delegates", word, "$CPU, $GPU or $CPU,$GPU")
     }
 }
 

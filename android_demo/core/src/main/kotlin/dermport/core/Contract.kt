@@ -34,7 +34,7 @@ data class Training(
     val teacher: String?,
     val data: String,
     val synthetic: Boolean,
-    val images: Long,
+    val images: Number,
     val splitProtocol: String,
     val metrics: Map<String, Any?>,
 )
@@ -71,12 +71,12 @@ private class ContractReader(text: String, private val origin: String) {
 
     fun read(): Contract {
         val schema = top.text("schema")
-        if (schema != Contract.SCHEMA) throw top.error("schema", schema, Contract.SCHEMA)
+        if (schema != Contract.SCHEMA) throw top.error("schema", schema, "\"${Contract.SCHEMA}\"")
         newer = isNewerMinor(top.text("version"))
         val labels = labels()
         val codes = labels.map { it.code }
         val contract = Contract(
-            name = top.text("name").also { require(it.isNotBlank(), "name", it, "not blank") },
+            name = top.text("name").also { require(!isBlank(it), "name", it, "a name") },
             labels = labels,
             recipe = recipe(top.child("preprocessing")),
             inputType = inputType(top.child("input")),
@@ -87,17 +87,17 @@ private class ContractReader(text: String, private val origin: String) {
             decision = if (top.has("decision")) Decision.read(top.child("decision"), codes, newer) else null,
         )
         for (code in contract.calibration.sensitivity.keys) {
-            require(code in codes, "calibration.sensitivity", code, codes.joinToString(" | "))
+            require(code in codes, "calibration.sensitivity", code, "one of ${codes.joinToString()}")
         }
-        checkOutputs(codes.size)
+        checkDerived(contract)
         if (!newer) top.close()
         return contract
     }
 
     /** 1.x with a larger x may carry keys that are not known here; another major version is refused. */
     private fun isNewerMinor(version: String): Boolean {
-        val numbers = VERSION.matchEntire(version)?.destructured
-            ?: throw top.error("version", version, "1.0")
+        val numbers = VERSION.matchEntire(version)?.takeIf { version.length < 12 }?.destructured
+            ?: throw top.error("version", version, "two numbers, such as \"1.0\"")
         val (major, minor) = numbers
         val own = "${Contract.MAJOR}.x"
         if (major.toInt() > Contract.MAJOR) throw Problem(Fault.ContractNewer(origin, version, own))
@@ -110,9 +110,9 @@ private class ContractReader(text: String, private val origin: String) {
             Label(item.text("code"), item.text("name")).also { if (!newer) item.close() }
         }
         val codes = labels.map { it.code }
-        require(codes.size >= 2, "labels", codes, "2 or more")
-        require(codes.all { it.isNotBlank() }, "labels", codes, "not blank")
-        require(codes.toSet().size == codes.size, "labels", codes, "unique")
+        require(codes.size >= 2, "labels", codes, "at least two classes")
+        require(codes.none { isBlank(it) }, "labels", codes, "a code for every class")
+        require(codes.toSet().size == codes.size, "labels", codes, "every code once")
         return labels
     }
 
@@ -120,38 +120,27 @@ private class ContractReader(text: String, private val origin: String) {
         val exif = item.flag("exif_orientation")
         val crop = item.text("crop")
         val sides = listOf("effective_resolution", "size").map { key ->
-            item.integer(key).also { require(it in 1..4096, "preprocessing.$key", it, "1 … 4096") }.toInt()
+            item.integer(key)
+                .also { require(it.toDouble() in 1.0..4096.0, "preprocessing.$key", it, "1 to 4096 pixels") }.toInt()
         }
         val filter = item.text("resize_filter")
-        require(filter == "bilinear", "preprocessing.resize_filter", filter, "bilinear")
-        require(item.flag("antialias"), "preprocessing.antialias", false, "true")
+        require(filter == "bilinear", "preprocessing.resize_filter", filter, "\"bilinear\"")
+        require(item.flag("antialias"), "preprocessing.antialias", false, "true, as in training")
         if (!newer) item.close()
         val known = Crop.entries.firstOrNull { it.word == crop }
-            ?: throw item.error("crop", crop, Crop.entries.joinToString(" | ") { it.word })
+            ?: throw item.error("crop", crop, "one of ${Crop.entries.joinToString { it.word }}")
         return Recipe(exif, known, sides[0], sides[1])
     }
 
     private fun inputType(item: StrictObject): ElementType {
-        for ((key, expected) in listOf("name" to ModelFile.INPUT, "layout" to "NHWC", "color" to "RGB")) {
-            val found = item.text(key)
-            require(found == expected, "input.$key", found, expected)
-        }
-        val range = item.array("range")
-        require(range == PIXELS, "input.range", range, "$PIXELS")
-        item.array("shape") // the tensor itself is compared
-        val type = when (val name = item.text("dtype")) {
-            "float32" -> ElementType.FLOAT32
-            "uint8" -> ElementType.UINT8
-            else -> throw item.error("dtype", name, "float32 | uint8")
-        }
-        if (!newer) item.close()
-        return type
+        val name = item.text("dtype")
+        return TYPES[name] ?: throw item.error("dtype", name, "one of ${TYPES.keys.joinToString()}")
     }
 
     private fun calibration(item: StrictObject): Calibration {
         val sensitivity = item.mapping("sensitivity").mapValues { (code, value) ->
-            val share = (value as? Number)?.toDouble() ?: throw item.error("sensitivity.$code", value, "number")
-            share.also { require(it in 0.0..1.0, "calibration.sensitivity.$code", it, "0 … 1") }
+            val share = StrictObject.finite(value) ?: throw item.error("sensitivity.$code", value, "a number")
+            share.also { require(it in 0.0..1.0, "calibration.sensitivity.$code", it, "a share from 0 to 1") }
         }
         val result = Calibration(
             temperature = item.number("temperature"),
@@ -159,9 +148,9 @@ private class ContractReader(text: String, private val origin: String) {
             acceptedShare = item.number("accepted_share"),
             sensitivity = sensitivity,
         )
-        require(result.temperature > 0, "calibration.temperature", result.temperature, "> 0")
+        require(result.temperature > 0, "calibration.temperature", result.temperature, "a number above 0")
         val share = result.acceptedShare
-        require(share in 0.0..1.0, "calibration.accepted_share", share, "0 … 1")
+        require(share in 0.0..1.0, "calibration.accepted_share", share, "a share from 0 to 1")
         if (!newer) item.close()
         return result
     }
@@ -175,31 +164,38 @@ private class ContractReader(text: String, private val origin: String) {
             synthetic = item.flag("synthetic"),
             images = item.integer("images"),
             splitProtocol = item.text("split_protocol"),
-            metrics = item.mapping("metrics"),
+            metrics = item.figures("metrics"),
         )
+        require(result.images.toDouble() >= 0, "training.images", result.images, "0 or more")
         item.text("split_sha256")
         item.integer("seed")
         if (!newer) item.close()
         return result
     }
 
-    private fun checkOutputs(classes: Int) {
-        val outputs = top.children("outputs").associate { it.text("name") to it.array("shape") }
-        val shape = outputs["probabilities"]
-        require(
-            outputs.keys.containsAll(ModelFile.OUTPUTS) && shape?.lastOrNull() == classes.toLong(),
-            "outputs",
-            outputs,
-            "${ModelFile.OUTPUTS.joinToString()}: $classes",
-        )
+    /** A newer minor version may say other things of input and outputs; the tensors are compared anyway. */
+    private fun checkDerived(contract: Contract) {
+        val input = top.mapping("input")
+        val outputs = top.array("outputs")
+        if (newer) return
+        val type = TYPES.entries.first { it.value == contract.inputType }.key
+        Derived.compare(input, Derived.input(contract.recipe.size, type), "input", ::refuseDerived)
+        val score = contract.decision?.unknownScore ?: "max_logit"
+        Derived.compare(outputs, Derived.outputs(contract.labels.size, score), "outputs", ::refuseDerived)
     }
+
+    private fun refuseDerived(place: String, found: Any?, expected: Any?): Nothing =
+        throw top.error(place, found, "${Json.line(expected)}, as the rest of it says")
 
     private fun require(fits: Boolean, key: String, found: Any?, expected: String) {
-        if (!fits) throw Problem(Fault.ContractValue(origin, key, StrictObject.shown(found), expected))
+        if (!fits) throw top.error(key, found, expected)
     }
 
+    /** U+0085 is a space for Python, and none for Java. */
+    private fun isBlank(text: String) = text.all { it.isWhitespace() || it == '\u0085' }
+
     private companion object {
-        val PIXELS = listOf(0L, 255L)
-        val VERSION = Regex("([0-9]{1,5})\\.([0-9]{1,5})")
+        val TYPES = mapOf("float32" to ElementType.FLOAT32, "uint8" to ElementType.UINT8)
+        val VERSION = Regex("([0-9]+)\\.([0-9]+)")
     }
 }

@@ -40,7 +40,13 @@ data class Decision(
             "if unknown is above calibration.unknown_threshold: 'unknown'; else, if the probability of the " +
                 "code of the alert with the aim decision.aim is at or above its threshold: 'suspected CODE'; " +
                 "else the code of the largest probability"
-        private val UNKNOWN_SCORES = listOf("max_logit", "features")
+
+        /** What the output `unknown` can be, and what the contract then says of it. */
+        val UNKNOWN_SCORES = mapOf(
+            "max_logit" to "minus the largest logit",
+            "features" to "distance of the pooled features from those of the training data, minus a share " +
+                "of the largest logit",
+        )
 
         /**
          * Reads the contract's `decision`.
@@ -50,25 +56,24 @@ data class Decision(
          */
         internal fun read(item: StrictObject, codes: List<String>, newer: Boolean): Decision {
             val rule = item.text("rule")
-            if (rule != RULE && !newer) throw item.error("rule", rule, RULE)
+            if (rule != RULE && !newer) throw item.error("rule", rule, "\"$RULE\"")
             val alerts = item.children("alerts").map { alert(it, codes, newer) }
             val aims = alerts.map { it.aim }
-            if (aims.toSet().size < aims.size) throw item.error("alerts", aims, "unique aim")
+            if (aims.toSet().size < aims.size) throw item.error("alerts", aims, "every aim once")
             val score = item.text("unknown_score")
-            if (score !in UNKNOWN_SCORES) throw item.error("unknown_score", score, UNKNOWN_SCORES.joinToString(" | "))
-            val aim = item.numberOrNull("aim")
-            if (aim != null && aim !in aims) throw item.error("aim", aim, "null | $aims")
-            val evidence = item.mapping("evidence")
-            for ((name, value) in evidence) {
-                if (!isNumeric(value)) throw item.error("evidence.$name", value, "number | array of numbers")
+            if (score !in UNKNOWN_SCORES) {
+                throw item.error("unknown_score", score, "one of ${UNKNOWN_SCORES.keys.joinToString()}")
             }
+            val aim = item.numberOrNull("aim")
+            if (aim != null && aim !in aims) throw item.error("aim", aim, "null or one of $aims, the alerts' aims")
+            val evidence = item.figures("evidence")
             if (!newer) item.close()
             return Decision(score, aim, alerts, evidence)
         }
 
         private fun alert(item: StrictObject, codes: List<String>, newer: Boolean): Alert {
             val code = item.text("code")
-            if (code !in codes) throw item.error("code", code, codes.joinToString(" | "))
+            if (code !in codes) throw item.error("code", code, "one of ${codes.joinToString()}")
             val result = Alert(
                 code,
                 share(item, "aim", item.number("aim")),
@@ -82,15 +87,12 @@ data class Decision(
 
         private fun measured(item: StrictObject, key: String): Measured {
             val values = item.array(key)
-            val numbers = values.filterIsInstance<Number>().map { share(item, key, it.toDouble()) }
-            if (values.size != 3 || numbers.size != 3) throw item.error(key, values, "[value, low, high]")
+            val numbers = values.mapNotNull { StrictObject.finite(it) }.map { share(item, key, it) }
+            if (values.size != 3 || numbers.size != 3) throw item.error(key, values, "value, low and high")
             return Measured(numbers[0], numbers[1], numbers[2])
         }
 
         private fun share(item: StrictObject, key: String, value: Double): Double =
-            if (value in 0.0..1.0) value else throw item.error(key, value, "0 … 1")
-
-        private fun isNumeric(value: Any?): Boolean =
-            if (value is List<*>) value.all { isNumeric(it) } else value is Number
+            if (value in 0.0..1.0) value else throw item.error(key, value, "a share from 0 to 1")
     }
 }

@@ -3,10 +3,11 @@ package dermport.core
 /**
  * What a person can do something about; the app has a sentence for each, in its string resources.
  *
- * @property details what stands in that sentence, in its order: names, numbers and terms of the file
- *     format such as "array", none of which is translated.
+ * @property details what stands in that sentence, in its order: names and numbers alone.
+ * @property technical what helps whoever made the file, or the app; English, shown apart from the sentence
+ *     and not translated. null where the sentence says it all.
  */
-sealed class Fault(vararg details: Any) {
+sealed class Fault(vararg details: Any, val technical: String? = null) {
     val details: List<Any> = details.asList()
 
     // pictures
@@ -27,19 +28,15 @@ sealed class Fault(vararg details: Any) {
     class ModelDamaged(file: String) : Fault(file)
     class ModelOfAnotherKind(file: String) : Fault(file)
     class ModelWithoutContract(file: String) : Fault(file)
-    class ModelOfAnotherNetwork(file: String, found: String, expected: String) : Fault(file, found, expected)
+    class ModelOfAnotherNetwork(file: String, technical: String) : Fault(file, technical = technical)
     class ModelFileTooLarge(file: String, megabytes: Long) : Fault(file, megabytes)
-    class ModelRefused(file: String, reason: String) : Fault(file, reason)
+    class ModelRefused(file: String, technical: String) : Fault(file, technical = technical)
     object ModelMissing : Fault()
     class ModelNotAlone(files: String) : Fault(files)
     object FileGone : Fault()
 
     // contracts
-    class ContractNotJson(file: String, character: Int) : Fault(file, character)
-    class ContractKeyTwice(file: String, key: String) : Fault(file, key)
-    class ContractKeyMissing(file: String, key: String, found: String) : Fault(file, key, found)
-    class ContractKeyUnknown(file: String, key: String, known: String) : Fault(file, key, known)
-    class ContractValue(file: String, key: String, found: String, expected: String) : Fault(file, key, found, expected)
+    class ContractInvalid(file: String, technical: String) : Fault(file, technical = technical)
     class ContractNewer(file: String, version: String, own: String) : Fault(file, version, own)
     class ContractOlder(file: String, version: String, own: String) : Fault(file, version, own)
 
@@ -47,9 +44,9 @@ sealed class Fault(vararg details: Any) {
     object StorageFull : Fault()
     object MemoryFull : Fault()
     object ChooserMissing : Fault()
-    class RuntimeFailed(delegate: String, reason: String) : Fault(delegate, reason)
+    class RuntimeFailed(delegate: String, technical: String) : Fault(delegate, technical = technical)
     class RuntimeMissing(abi: String) : Fault(abi)
-    class BenchmarkValue(name: String, found: String, expected: String) : Fault(name, found, expected)
+    class BenchmarkValue(technical: String) : Fault(technical = technical)
 
-    override fun toString(): String = (listOf<Any>(javaClass.simpleName) + details).joinToString(" | ")
+    override fun toString(): String = (listOf<Any>(javaClass.simpleName) + details + listOfNotNull(technical)).joinToString(" | ")
 }

@@ -1,7 +1,9 @@
 package dermport.core
 
+import java.math.BigInteger
+
 /**
- * JSON as Kotlin values: Map, List, String, Long, Double, Boolean, null.
+ * JSON as Kotlin values: Map, List, String, Long (BigInteger where it is longer), Double, Boolean, null.
  *
  * Strict where a contract has to be: a key that stands twice, NaN and trailing text are refused.
  */
@@ -19,7 +21,11 @@ object Json {
     /** Writes a document of Map, List, String, Number, Boolean and null, indented by two. */
     fun write(value: Any?): String = StringBuilder().also { append(it, value, "\n") }.append('\n').toString()
 
-    private fun append(out: StringBuilder, value: Any?, line: String) {
+    /** Writes a value in one line. */
+    fun line(value: Any?): String = StringBuilder().also { append(it, value, null) }.toString()
+
+    /** @param line begins a new one; null where everything stands in one. */
+    private fun append(out: StringBuilder, value: Any?, line: String?) {
         when (value) {
             is Map<*, *> -> block(out, '{', '}', value.entries, line) { (key, item), inner ->
                 string(out, key as String)
@@ -30,7 +36,7 @@ object Json {
             is String -> string(out, value)
             is Float -> number(out, value.toDouble())
             is Double -> number(out, value)
-            is Int, is Long, is Boolean, null -> out.append(value)
+            is Int, is Long, is BigInteger, is Boolean, null -> out.append(value)
             else -> throw IllegalArgumentException("no JSON for ${value.javaClass.name}")
         }
     }
@@ -45,19 +51,19 @@ object Json {
         open: Char,
         close: Char,
         items: Collection<T>,
-        line: String,
-        each: (T, String) -> Unit,
+        line: String?,
+        each: (T, String?) -> Unit,
     ) {
         out.append(open)
-        val inner = "$line  "
+        val inner = line?.let { "$it  " }
         var first = true
         for (item in items) {
-            if (!first) out.append(',')
-            out.append(inner)
+            if (!first) out.append(if (line == null) ", " else ",")
+            if (inner != null) out.append(inner)
             each(item, inner)
             first = false
         }
-        if (!first) out.append(line)
+        if (!first && line != null) out.append(line)
         out.append(close)
     }
 
@@ -77,9 +83,9 @@ object Json {
         private var at = 0
 
         fun value(depth: Int): Any? {
-            if (depth > DEEPEST) fail()
+            if (depth > DEEPEST) fail("at most $DEEPEST levels")
             skip()
-            return when (peek()) {
+            return when (peek("a value")) {
                 '{' -> readObject(depth)
                 '[' -> readArray(depth)
                 '"' -> readString()
@@ -92,25 +98,25 @@ object Json {
 
         fun end() {
             skip()
-            if (at < text.length) fail()
+            if (at < text.length) fail("its end")
         }
 
         private fun readObject(depth: Int): Map<String, Any?> {
             val result = LinkedHashMap<String, Any?>()
             at++
             skip()
-            if (peek() == '}') return result.also { at++ }
+            if (peek("a key or '}'") == '}') return result.also { at++ }
             while (true) {
                 skip()
                 val key = readString()
                 skip()
-                take(':')
+                take(":")
                 val value = value(depth + 1)
-                if (result.containsKey(key)) throw Problem(Fault.ContractKeyTwice(origin, key))
+                if (result.containsKey(key)) throw invalid("the key '$key' stands twice in one object")
                 result[key] = value
                 skip()
-                if (peek() == '}') return result.also { at++ }
-                take(',')
+                if (peek("',' or '}'") == '}') return result.also { at++ }
+                take(",", "',' or '}'")
             }
         }
 
@@ -118,30 +124,30 @@ object Json {
             val result = ArrayList<Any?>()
             at++
             skip()
-            if (peek() == ']') return result.also { at++ }
+            if (peek("a value or ']'") == ']') return result.also { at++ }
             while (true) {
                 result.add(value(depth + 1))
                 skip()
-                if (peek() == ']') return result.also { at++ }
-                take(',')
+                if (peek("',' or ']'") == ']') return result.also { at++ }
+                take(",", "',' or ']'")
             }
         }
 
         private fun readString(): String {
-            take('"')
+            take("\"", "a string in double quotes")
             val out = StringBuilder()
             while (true) {
-                val c = next()
+                val c = next("the end of the string")
                 when {
                     c == '"' -> return out.toString()
                     c == '\\' -> out.append(escaped())
-                    c < ' ' -> fail()
+                    c < ' ' -> back("no control character in a string")
                     else -> out.append(c)
                 }
             }
         }
 
-        private fun escaped(): Char = when (val c = next()) {
+        private fun escaped(): Char = when (val c = next(ESCAPES)) {
             '"', '\\', '/' -> c
             'b' -> '\b'
             'f' -> '\u000c'
@@ -150,26 +156,28 @@ object Json {
             't' -> '\t'
             'u' -> {
                 val digits = text.substring(at, minOf(at + 4, text.length))
-                if (!digits.matches(HEX)) fail()
+                if (!digits.matches(HEX)) fail("four hexadecimal digits")
                 at += 4
                 digits.toInt(16).toChar()
             }
-            else -> fail()
+            else -> back(ESCAPES)
         }
 
         private fun readNumber(): Any {
             val start = at
             while (at < text.length && (text[at].isLetterOrDigit() || text[at] in "+-.")) at++
             val word = text.substring(start, at)
-            if (!word.matches(NUMBER)) fail()
-            if (word.none { it in ".eE" }) word.toLongOrNull()?.let { return it }
-            val number = word.toDouble()
-            if (!number.isFinite()) fail()
-            return number
+            val number = if (word.matches(NUMBER)) word.toDouble() else Double.NaN
+            if (!number.isFinite()) {
+                at = start
+                fail(if (word.matches(NUMBER)) "a number that a computer holds" else "a value")
+            }
+            if (word.any { it in ".eE" }) return number
+            return word.toLongOrNull() ?: BigInteger(word)
         }
 
         private fun <T> word(word: String, value: T): T {
-            if (!text.startsWith(word, at)) fail()
+            if (!text.startsWith(word, at)) fail(word)
             at += word.length
             return value
         }
@@ -178,18 +186,32 @@ object Json {
             while (at < text.length && text[at] in " \t\r\n") at++
         }
 
-        private fun peek(): Char = if (at < text.length) text[at] else fail()
+        private fun peek(expected: String): Char = if (at < text.length) text[at] else fail(expected)
 
-        private fun next(): Char = peek().also { at++ }
+        private fun next(expected: String): Char = peek(expected).also { at++ }
 
-        private fun take(c: Char) {
-            if (peek() != c) fail()
+        private fun take(c: String, expected: String = "'$c'") {
+            if (!text.startsWith(c, at)) fail(expected)
             at++
         }
 
-        private fun fail(): Nothing = throw Problem(Fault.ContractNotJson(origin, at))
+        /** What was read last should not have stood there. */
+        private fun back(expected: String): Nothing {
+            at--
+            fail(expected)
+        }
+
+        private fun fail(expected: String): Nothing {
+            val rest = text.substring(at, minOf(at + SHOWN, text.length))
+            val found = if (rest.isEmpty()) "the end" else line(rest)
+            throw invalid("not valid JSON at character ${at + 1}: found $found, expected $expected")
+        }
+
+        private fun invalid(technical: String) = Problem(Fault.ContractInvalid(origin, technical))
     }
 
+    private const val SHOWN = 12
+    private const val ESCAPES = "one of \" \\ / b f n r t u after a backslash"
     private val HEX = Regex("[0-9a-fA-F]{4}")
     private val NUMBER = Regex("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?")
 }

@@ -1,6 +1,7 @@
 package dermport.core
 
 import java.nio.ByteBuffer
+import java.nio.charset.CharacterCodingException
 
 /** The types of tensors that the exported files take and give. */
 enum class ElementType { FLOAT32, UINT8, INT8 }
@@ -41,7 +42,7 @@ class ModelFile private constructor(
         fun read(content: ByteBuffer, origin: String): ModelFile {
             checkKind(content, origin)
             val model = FlatTable.root(content, origin)
-            val text = metadata(model) ?: throw Problem(Fault.ModelWithoutContract(origin))
+            val text = metadata(model, origin) ?: throw Problem(Fault.ModelWithoutContract(origin))
             val contract = Contract.parse(text, origin)
             val (input, outputs) = signature(model, origin)
             return ModelFile(contract, input, outputs).also { check(it, origin) }
@@ -53,13 +54,17 @@ class ModelFile private constructor(
         }
 
         // Numbers of fields are those of TensorFlow Lite's schema.fbs.
-        private fun metadata(model: FlatTable): String? {
+        private fun metadata(model: FlatTable, origin: String): String? {
             val buffers = model.tables(4)
             val entry = model.tables(6).firstOrNull { it.text(0) == METADATA } ?: return null
             val buffer = buffers.getOrNull(entry.int(1, 0)) ?: return null
             val offset = buffer.long(1, 0)
             val data = if (offset > 1) buffer.outside(offset, buffer.long(2, 0)) else buffer.bytes(0)
-            return String(data, Charsets.UTF_8)
+            return try {
+                Charsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(data)).toString()
+            } catch (error: CharacterCodingException) {
+                throw Problem(Fault.ModelDamaged(origin), error)
+            }
         }
 
         private fun signature(model: FlatTable, origin: String): Pair<Tensor, List<Tensor>> {
@@ -88,7 +93,7 @@ class ModelFile private constructor(
                 0 -> ElementType.FLOAT32
                 3 -> ElementType.UINT8
                 9 -> ElementType.INT8
-                else -> throw other(origin, "$name: type $code", "float32 | uint8 | int8")
+                else -> throw other(origin, "$name: type $code", "float32, uint8 or int8")
             }
             val scales = table.table(4)?.floats(2) ?: FloatArray(0)
             val zeros = table.table(4)?.longs(3) ?: LongArray(0)
@@ -113,6 +118,6 @@ class ModelFile private constructor(
         }
 
         private fun other(origin: String, found: String, expected: String) =
-            Problem(Fault.ModelOfAnotherNetwork(origin, found, expected))
+            Problem(Fault.ModelOfAnotherNetwork(origin, "the file has $found; expected $expected"))
     }
 }

@@ -1,6 +1,7 @@
 package dermport.core
 
 import java.io.File
+import java.io.FileOutputStream
 import java.io.IOException
 import java.io.InputStream
 import java.io.OutputStream
@@ -16,6 +17,8 @@ object Storage {
         val half = File(target.path + ".half")
         try {
             write(half)
+            // or a flat battery could leave the name with nothing behind it
+            FileOutputStream(half, true).use { it.fd.sync() }
             if (!half.renameTo(target)) throw Problem(Fault.StorageFull)
         } catch (error: IOException) {
             throw Problem(Fault.StorageFull, error)

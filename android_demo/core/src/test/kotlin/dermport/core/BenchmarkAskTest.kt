@@ -11,18 +11,20 @@ class BenchmarkAskTest {
         val ask = BenchmarkAsk.parse("1, 2,8", "gpu", 10, 3)
         assertEquals(BenchmarkAsk(listOf(1, 2, 8), listOf("gpu"), 10, 3), ask)
         assertEquals(3, ask.total)
+        // the command in the README
+        assertEquals(BenchmarkAsk.STANDARD, BenchmarkAsk.parse("1,4", "xnnpack,gpu", 128, 10))
     }
 
     @Test
     fun `what cannot be is named`() {
         fun refused(threads: String?, delegates: String?, runs: Int, seconds: Int) =
-            fault { BenchmarkAsk.parse(threads, delegates, runs, seconds) }.details
-        assertEquals(listOf("threads", "x", "1 … 16"), refused("1,x", null, 0, 0))
-        assertEquals(listOf("threads", "17", "1 … 16"), refused("17", null, 0, 0))
-        assertEquals(listOf("threads", "4,4", "≤ 8, unique"), refused("4,4", null, 0, 0))
-        assertEquals(listOf("delegates", "nnapi", "xnnpack | gpu | xnnpack,gpu"), refused(null, "nnapi", 0, 0))
-        assertEquals(listOf("runs", "-1", "1 … 100000"), refused(null, null, -1, 0))
-        assertEquals(listOf("seconds", "999", "1 … 120"), refused(null, null, 0, 999))
+            fault { BenchmarkAsk.parse(threads, delegates, runs, seconds) }.technical
+        assertEquals("threads is \"x\"; expected 1 to 16", refused("1,x", null, 0, 0))
+        assertEquals("threads is \"17\"; expected 1 to 16", refused("17", null, 0, 0))
+        assertEquals("threads is \"4,4\"; expected at most 8, each once", refused("4,4", null, 0, 0))
+        assertEquals("delegates is \"nnapi\"; expected xnnpack, gpu or xnnpack,gpu", refused(null, "nnapi", 0, 0))
+        assertEquals("runs is -1; expected 1 to 100000", refused(null, null, -1, 0))
+        assertEquals("seconds is 999; expected 1 to 120", refused(null, null, 0, 999))
     }
 
     @Test

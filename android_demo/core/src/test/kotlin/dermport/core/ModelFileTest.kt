@@ -48,11 +48,22 @@ class ModelFileTest {
     fun `a file without a contract, with a newer one, or of another network says what to do`() {
         assertTrue(refused("DERMPORT_CONTRACT", "SOMETHING_ELSE_17") is Fault.ModelWithoutContract)
         assertTrue(refused("\"version\": \"1.2\"", "\"version\": \"2.1\"") is Fault.ContractNewer)
-        assertTrue(refused("\"size\": 224", "\"size\": 192") is Fault.ModelOfAnotherNetwork)
+        val size = refused("\"size\": 224", "\"size\": 192")
+        assertEquals("'input.shape[1]' is 224; expected 192, as the rest of it says", size.technical)
         val other = refused("\"dtype\": \"uint8\"", "\"dtype\":\"float32\"", same = false)
         assertTrue("$other", other is Fault.ModelOfAnotherNetwork)
+        assertEquals(listOf("file"), other.details)
+        assertTrue("$other", "expected 224×224, FLOAT32, 8" in "${other.technical}")
         val text = "this is a text and no model at all, whatever it is called"
         assertTrue(fault { read(text.toByteArray()) } is Fault.ModelOfAnotherKind)
+    }
+
+    @Test
+    fun `a contract that is no text is a damaged one, as Python has it`() {
+        val at = String(whole, Charsets.ISO_8859_1).indexOf("Melanoma")
+        assertTrue(at > 0)
+        val changed = whole.clone().also { it[at] = 0xFF.toByte() }
+        assertTrue(fault { read(changed) } is Fault.ModelDamaged)
     }
 
     @Test
