@@ -76,6 +76,12 @@ def keep_freed_memory(device: torch.device = _CPU) -> None:
         warn("glibc did not take the setting that keeps freed memory; steps take longer.")
 
 
+def give_back_memory() -> None:
+    """Hands what is free now back to the kernel, also where `keep_freed_memory` was called."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()

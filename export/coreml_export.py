@@ -267,9 +267,10 @@ def _observe(trunk: nn.Module, images: np.ndarray, estimator: str) -> None:
     from torch.ao.quantization import FakeQuantizeBase, disable_observer
 
     trunk.eval()  # a BatchNorm that could not be folded must not learn here
+    names = {module: name for name, module in trunk.named_modules()}
     seen: dict[Any, RangeEstimator] = {
         module: ESTIMATORS[estimator]()
-        for module in trunk.modules()
+        for module in names
         if isinstance(module, FakeQuantizeBase)
         and hasattr(module.activation_post_process, "averaging_constant")
     }
@@ -287,7 +288,10 @@ def _observe(trunk: nn.Module, images: np.ndarray, estimator: str) -> None:
     for hook in hooks:
         hook.remove()
     for module, activation in seen.items():
-        observer, (low, high) = module.activation_post_process, usable_range(activation)
+        observer, (low, high) = (
+            module.activation_post_process,
+            usable_range(activation, names[module]),
+        )
         observer.min_val.fill_(low)
         observer.max_val.fill_(high)
         if low >= 0:  # behind a ReLU in float coremltools would spend half the steps below zero

@@ -37,16 +37,22 @@ def shared_out(formats: Sequence[Format], threads: int) -> tuple[list[Format], l
 class Helper:
     """The other process; leaving the `with` block ends it.
 
-    It starts at once, so that it has read its libraries when `start` hands it pictures. These and
-    the answers lie in files without a name: nothing is left of an export that is killed.
+    It starts at once, so that it has read its libraries and the student when `start` hands it
+    pictures. These and the answers lie in files without a name: nothing is left of an export that
+    is killed.
 
     Attributes:
         died: whether `fetch` said that the process ended early; there is nothing more to fetch.
     """
 
-    def __init__(self, formats: Sequence[Format]) -> None:
-        """Starts the process for some formats, in whose order it makes them."""
-        self._stack, self._is_open = ExitStack(), False
+    def __init__(self, run: Path, formats: Sequence[Format]) -> None:
+        """Starts the process.
+
+        Args:
+            run: that is exported.
+            formats: that it makes, in this order.
+        """
+        self._stack, self._run, self._unread = ExitStack(), str(run.resolve()), 0
         self._death, self.died = "", False
         try:
             self._pictures = [self._file() for _ in range(3)]
@@ -54,6 +60,7 @@ class Helper:
             files = (*self._pictures, *self._answers.values())
             descriptors = [file.fileno() for file in files]
             self._child = self._stack.enter_context(Child(_CHILD, None, descriptors))
+            self._prepare(do="read", run=self._run)
         except BaseException:
             self._stack.close()
             raise
@@ -75,12 +82,11 @@ class Helper:
         return self._child.pid
 
     def start(
-        self, run: Path, maker: Maker, calibration: np.ndarray | None, paths: Mapping[str, Path]
+        self, maker: Maker, calibration: np.ndarray | None, paths: Mapping[str, Path]
     ) -> None:
         """Has the process make its files.
 
         Args:
-            run: that is exported.
             maker: whose like the process shall have.
             calibration: calibration images, uint8 (M, S, S, 3); None if no format needs them.
             paths: where each format goes.
@@ -93,9 +99,9 @@ class Helper:
                 np.save(file, pixels)
                 file.flush()
         how = maker.conversions.quantization
-        self._send(
+        self._prepare(
             do="open",
-            run=str(run.resolve()),
+            run=self._run,
             threads=maker.threads,
             quantization=how.to_json(),
             aware=None if how.aware is None else str(how.aware.folder.resolve()),
@@ -107,9 +113,9 @@ class Helper:
 
     def is_done(self) -> bool:
         """Whether `fetch` has not to wait."""
-        if not self._is_open and self._child.has_answer():
-            self._open()
-        return bool(self._death) or (self._is_open and self._child.has_answer())
+        while self._unread and self._child.has_answer():
+            self._read_one()
+        return bool(self._death) or (not self._unread and self._child.has_answer())
 
     def fetch(self, form: Format, path: Path) -> Made:
         """Waits for the next file.
@@ -123,7 +129,8 @@ class Helper:
             InputError: see `Maker.make`.
             OSError: see `Maker.make`.
         """
-        self._open()
+        while self._unread:
+            self._read_one()
         found = self._receive()
         if "death" in found:
             self.died = True
@@ -142,11 +149,14 @@ class Helper:
         file.seek(0)
         return Made.of(found, load(file.read()))
 
-    def _open(self) -> None:
-        """Takes the answer to the message that opens the run; it says nothing."""
-        if not self._is_open:
-            self._receive()
-            self._is_open = True
+    def _prepare(self, **message: Any) -> None:
+        """Sends a message whose answer says nothing, and which `_read_one` takes."""
+        self._send(**message)
+        self._unread += 1
+
+    def _read_one(self) -> None:
+        self._receive()
+        self._unread -= 1
 
     def _send(self, **message: Any) -> None:
         with suppress(ChildDied):  # the next answer will say so

@@ -17,12 +17,15 @@ from safetensors.numpy import save  # noqa: E402
 
 from distill.comparison import read_student  # noqa: E402
 from distill.device import keep_freed_memory  # noqa: E402
+from distill.models import Classifier  # noqa: E402
 from export.conversions import Conversions  # noqa: E402
 from export.formats import select_formats  # noqa: E402
 from export.making import Maker, is_no_place  # noqa: E402
 from export.quantization.aware.record import read_aware  # noqa: E402
 from export.quantization.settings import Quantization  # noqa: E402
 from runtimes.child_process import serve  # noqa: E402
+from runtimes.contract import Contract  # noqa: E402
+from runtimes.coremltools_import import import_coremltools  # noqa: E402
 from runtimes.errors import DermportError  # noqa: E402
 
 
@@ -30,18 +33,29 @@ class _Answers:
     """What the messages of a parent are answered with."""
 
     def __init__(self) -> None:
+        self._student: tuple[Classifier, Contract] | None = None
         self._maker: Maker | None = None
 
     def __call__(self, todo: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        if todo == "open":
-            self._maker = _open(**arguments)
+        if todo == "read":
+            self._student = _read(**arguments)
+            return {}
+        if todo == "open" and self._student is not None:
+            self._maker = _open(*self._student, **arguments)
             return {}
         if todo == "make" and self._maker is not None:
             return _make(self._maker, **arguments)
         raise ValueError(f"'{todo}' is no message that can be answered now")
 
 
+def _read(run: str) -> tuple[Classifier, Contract]:
+    import_coremltools()  # takes long, and there is time while the parent reads pictures
+    return read_student(Path(run))
+
+
 def _open(
+    classifier: Classifier,
+    contract: Contract,
     run: str,
     threads: int,
     quantization: dict[str, Any],
@@ -51,7 +65,6 @@ def _open(
     calibration: int | None,
 ) -> Maker:
     torch.set_num_threads(threads)
-    classifier, contract = read_student(Path(run))
     learned = None if aware is None else read_aware(Path(aware), Path(run), classifier)
     layers = tuple(quantization["float_layers"])
     how = Quantization(**{**quantization, "float_layers": layers, "aware": learned})

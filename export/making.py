@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from distill.device import give_back_memory
 from export.conversions import Conversions
 from export.formats import Format
 from export.half_report import half_record, half_warnings
@@ -99,6 +100,7 @@ class Maker:
             OSError: the folder is full or cannot be written.
         """
         started = time.monotonic()
+        give_back_memory()  # steps of one file reuse it; another file needs other sizes
         operators, in_float = self._convert(form, path)
         converted = time.monotonic()
         try:

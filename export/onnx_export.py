@@ -245,7 +245,7 @@ def _measure_ranges(
         found = session.run(list(seen), {INPUT_NAME: image[None].astype(np.float32)})
         for name, values in zip(seen, found, strict=True):
             seen[name].see(values)
-    return {name: usable_range(activation) for name, activation in seen.items()}
+    return {name: usable_range(activation, name) for name, activation in seen.items()}
 
 
 def _trunk_nodes(model: ModelProto) -> list[Any]:

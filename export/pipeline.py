@@ -41,6 +41,8 @@ from runtimes.integrity import MANIFEST_FILE
 from runtimes.metadata import CONTRACT_FILE
 from runtimes.prediction import Prediction, Session
 
+_WATCHED = 32
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -105,7 +107,7 @@ def export_run(
     ours, theirs = (formats, []) if alone else shared_out(formats, torch.get_num_threads())
     with ExitStack() as stack:
         stack.enter_context(alone_in(out, busy))
-        helper = stack.enter_context(Helper(theirs)) if theirs else None
+        helper = stack.enter_context(Helper(run, theirs)) if theirs else None
         work = _Work(out, run, classifier, contract, ours, theirs, helper)
         return work.export(data, settings)
 
@@ -137,7 +139,7 @@ class _Work:
         with ExitStack() as unfinished, _torch_threads(threads):
             if self.helper is not None:
                 paths = places.reserve(self.theirs, unfinished)
-                self.helper.start(self.run, maker, pictures.samples, paths)
+                self.helper.start(maker, pictures.samples, paths)
             answers = self._watched(reference, pictures)
             parameters = sum(value.numel() for value in self.classifier.parameters())
             verification = Verification(self.contract, answers, parameters)
@@ -187,7 +189,7 @@ class _Work:
             answers = reference.predict(pictures.images)
         if pictures.samples is not None:
             with finite_activations(self.classifier, "calibration images"):
-                reference.predict(pictures.samples)
+                reference.predict(pictures.samples[:_WATCHED])  # ranges see all of them
         check_folded(Deployable(self.classifier, self.contract.calibration.temperature))
         return answers
 

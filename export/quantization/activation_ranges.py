@@ -42,7 +42,8 @@ def measure_ranges(
         for index, activation in seen.items():
             activation.see(interpreter.get_tensor(index))
     ranges = {
-        tensors[index]: _range(*usable_range(activation)) for index, activation in seen.items()
+        tensors[index]: _range(*usable_range(activation, tensors[index]))
+        for index, activation in seen.items()
     }
     for operation in graph:
         if operation.outputs[0].startswith(INPUT_SCOPE):

@@ -7,11 +7,14 @@ the same estimator, so that they differ in their arithmetic and not in their ran
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
+
+from runtimes.errors import InputError
 
 GROUP = 8  # images whose extremes are taken together by `AveragedExtremes`
 _SAMPLED = 1024  # values kept of each image by the estimators that look at the distribution
@@ -28,7 +31,7 @@ class RangeEstimator(Protocol):
         """Takes the activation of one image, of any shape."""
 
     def range(self) -> tuple[float, float]:
-        """Returns (low, high) with low ≤ 0 ≤ high."""
+        """Returns (low, high) with low ≤ 0 ≤ high; not finite if a value that it used was not."""
 
 
 class Extremes:
@@ -39,8 +42,9 @@ class Extremes:
 
     def see(self, values: np.ndarray) -> None:
         """See `RangeEstimator`."""
-        self._low = min(self._low, float(values.min()))
-        self._high = max(self._high, float(values.max()))
+        # numpy's minimum and maximum keep what is not a number
+        self._low = float(np.minimum(self._low, values.min()))
+        self._high = float(np.maximum(self._high, values.max()))
 
     def range(self) -> tuple[float, float]:
         """See `RangeEstimator`."""
@@ -62,9 +66,9 @@ class AveragedExtremes:
     def range(self) -> tuple[float, float]:
         """See `RangeEstimator`."""
         starts = range(0, len(self._lows), GROUP)
-        low = np.mean([min(self._lows[start : start + GROUP]) for start in starts])
-        high = np.mean([max(self._highs[start : start + GROUP]) for start in starts])
-        return min(0.0, float(low)), max(0.0, float(high))
+        low = np.mean([np.min(self._lows[start : start + GROUP]) for start in starts])
+        high = np.mean([np.max(self._highs[start : start + GROUP]) for start in starts])
+        return float(np.minimum(0.0, low)), float(np.maximum(0.0, high))
 
 
 class _Sampled:
@@ -93,7 +97,7 @@ class Percentile(_Sampled):
     def range(self) -> tuple[float, float]:
         """See `RangeEstimator`."""
         low, high = np.quantile(self.values(), [1 - _KEPT_SHARE, _KEPT_SHARE])
-        return min(0.0, float(low)), max(0.0, float(high))
+        return float(np.minimum(0.0, low)), float(np.maximum(0.0, high))
 
 
 class LeastSquares(_Sampled):
@@ -105,8 +109,9 @@ class LeastSquares(_Sampled):
     def range(self) -> tuple[float, float]:
         """See `RangeEstimator`."""
         values = self.values()
-        low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
-        if low == high:
+        low = float(np.minimum(0.0, values.min()))
+        high = float(np.maximum(0.0, values.max()))
+        if low == high or not math.isfinite(high - low):
             return low, high
         tried = values[:: max(1, len(values) // _TRIED_ON)].astype(np.float64)
         errors = [_squared_error(tried, low * share, high * share) for share in _SHRINKINGS]
@@ -114,12 +119,25 @@ class LeastSquares(_Sampled):
         return low * share, high * share
 
 
-def usable_range(estimator: RangeEstimator) -> tuple[float, float]:
+def usable_range(estimator: RangeEstimator, tensor: str) -> tuple[float, float]:
     """Returns an estimator's range, or 0 to 1 of an activation that is zero on every image.
 
     A scale has to be above zero, and zero is exact with any.
+
+    Args:
+        estimator: has seen the activation.
+        tensor: its name, for the error.
+
+    Raises:
+        InputError: the range is infinite or not a number.
     """
     low, high = estimator.range()
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InputError(
+            f"the tensor {tensor} reaches from {low:g} to {high:g} on the calibration images, and "
+            "no int8 scale spans that. Weights or statistics before it are far too large: train "
+            "again with a lower learning rate."
+        )
     return (low, high) if low < high else (0.0, 1.0)
 
 

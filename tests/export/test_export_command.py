@@ -347,7 +347,7 @@ def test_a_network_that_is_not_finite_is_refused_before_anything_is_written(
     assert not out.exists()
 
 
-def test_layers_are_watched_on_all_images_that_an_export_uses(
+def test_layers_are_watched_on_both_sets_of_images(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched: list[str] = []

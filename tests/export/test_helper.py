@@ -37,8 +37,8 @@ def helpers(monkeypatch: pytest.MonkeyPatch) -> list[Helper]:
     started: list[Helper] = []
     start = Helper.__init__
 
-    def remember(self: Helper, formats: Sequence[Format]) -> None:
-        start(self, formats)
+    def remember(self: Helper, run: Path, formats: Sequence[Format]) -> None:
+        start(self, run, formats)
         started.append(self)
 
     monkeypatch.setattr(Helper, "__init__", remember)

@@ -14,6 +14,7 @@ from export.quantization.range_estimators import (
     Percentile,
     usable_range,
 )
+from runtimes.errors import InputError
 
 
 def _seen(estimator, images):  # type: ignore[no-untyped-def]
@@ -89,5 +90,17 @@ def test_an_activation_that_is_always_zero_has_a_range_all_the_same(name: str) -
     for _ in range(GROUP):
         silent.see(np.zeros((4, 4)))
         alive.see(np.linspace(-1, 3, 16))
-    assert usable_range(silent) == (0, 1)
-    assert usable_range(alive) == alive.range()
+    assert usable_range(silent, "silent") == (0, 1)
+    assert usable_range(alive, "alive") == alive.range()
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("place", [0, GROUP - 1])
+def test_an_activation_that_is_not_a_number_on_one_image_is_refused_by_its_name(
+    name: str, place: int
+) -> None:
+    estimator = ESTIMATORS[name]()
+    for number in range(GROUP):
+        estimator.see(np.full((4, 4), np.nan if number == place else 1.0))
+    with pytest.raises(InputError, match="the tensor somewhere reaches from"):
+        usable_range(estimator, "somewhere")

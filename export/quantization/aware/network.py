@@ -76,7 +76,10 @@ def measure(
         for image in images:
             pixels = torch.from_numpy(image[None]).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
             Looking(traced).run(pixels)
-    found = {site.name: range_of(*usable_range(seen[site.last]), site.largest) for site in sites}
+    found = {
+        site.name: range_of(*usable_range(seen[site.last], site.name), site.largest)
+        for site in sites
+    }
     return LearnedRanges(sites, found)
 
 
