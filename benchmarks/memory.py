@@ -58,13 +58,13 @@ def watched_memory(pid: int) -> Iterator[Watch]:
 
 def _family(pid: int) -> Iterator[int]:
     yield pid
-    for children in (_PROCESSES / str(pid) / "task").glob("*/children"):
-        try:
-            started = children.read_text(encoding="ascii").split()
-        except OSError:  # it has ended
-            continue
-        for child in started:
-            yield from _family(int(child))
+    try:
+        threads = list((_PROCESSES / str(pid) / "task").iterdir())
+        children = [(thread / "children").read_text(encoding="ascii") for thread in threads]
+    except OSError:  # it has ended, or one of its threads: the next look comes soon
+        return
+    for child in " ".join(children).split():
+        yield from _family(int(child))
 
 
 def _kilobytes(process: str, field: str) -> int | None:

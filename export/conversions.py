@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 
 # All images of the correction are in memory at once, and channel means need no more of them.
 # The smaller the errors, the more images it takes to see their mean: float16 gets more.
-_CORRECTION_IMAGES = 64
-_HALF_CORRECTION_IMAGES = 96
+_INT8_CORRECTION_IMAGES = 64
+CORRECTION_IMAGES = 96
 _EQUALIZATION_IMAGES = 64
 # Enough for the margin that the check leaves; int8 files get a check of their own.
 _HALF_CHECK_IMAGES = 32
@@ -229,7 +229,7 @@ class Conversions:
         float_layers: Collection[str] = (),
         float_nodes: Collection[str] = (),
     ) -> Deployable:
-        count = _HALF_CORRECTION_IMAGES if module is None else _CORRECTION_IMAGES
+        count = CORRECTION_IMAGES if module is None else _INT8_CORRECTION_IMAGES
         images = self.calibration[:count]
         module = module or self._floats.lifted
         return correct_biases(module, images, rounding, float_layers, float_nodes)

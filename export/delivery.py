@@ -6,17 +6,18 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from export.formats import Format
-from export.helper import Helper
 from export.image_set import ImageSet
 from export.making import Made, Maker, not_comparable
 from export.manifest import Manifest
 from export.quantization.float_choice import Choice
 from export.quantization.float_fallback import summary
 from export.verify import Verdict, verify_file
+from export.worker import Worker
 from runtimes.atomic import replacing_file, replacing_folder
 from runtimes.console import note, warn
 from runtimes.contract import Contract
@@ -61,7 +62,7 @@ class Verification:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """A temporary path, which gets its final name when the stack is closed without an error."""
 
     path: Path
@@ -78,7 +79,7 @@ class Places:
 
     def __init__(self, out: Path, name: str) -> None:
         self.out, self.name = out, name
-        self._reserved: dict[str, _Place] = {}
+        self._reserved: dict[str, Place] = {}
 
     def reserve(self, formats: Sequence[Format], unfinished: ExitStack) -> dict[str, Path]:
         """Returns a temporary path for each format, which `unfinished` removes if it is left over.
@@ -90,7 +91,7 @@ class Places:
             unfinished.callback(self._remove_if_empty)
         for form in formats:
             place = self._open(form)
-            unfinished.enter_context(place.stack)
+            unfinished.push(partial(_abandon, place.stack))
             self._reserved[form.key] = place
         return {key: place.path for key, place in self._reserved.items()}
 
@@ -98,7 +99,7 @@ class Places:
         with suppress(OSError):
             self.out.rmdir()
 
-    def take(self, form: Format) -> _Place:
+    def take(self, form: Format) -> Place:
         """Returns the place of a format, perhaps a reserved one.
 
         Raises:
@@ -106,10 +107,10 @@ class Places:
         """
         return self._reserved.pop(form.key, None) or self._open(form)
 
-    def _open(self, form: Format) -> _Place:
+    def _open(self, form: Format) -> Place:
         with ExitStack() as stack:
             temporary = stack.enter_context(_replacing(self.out / form.file_name(self.name)))
-            return _Place(temporary, stack.pop_all())
+            return Place(temporary, stack.pop_all())
 
 
 class Delivery:
@@ -131,24 +132,23 @@ class Delivery:
         self._choice = choice
 
     def deliver(
-        self, ours: Sequence[Format], theirs: Sequence[Format] = (), helper: Helper | None = None
+        self, ours: Sequence[Format], theirs: Sequence[Format] = (), worker: Worker | None = None
     ) -> Generator[Row]:
         """Makes, verifies and names files; a failure is in its row, not raised.
 
         Args:
             ours: formats that this process makes.
-            theirs: formats that `helper` makes meanwhile, whose paths were reserved. What it leaves
-                undone because it died, this process makes.
-            helper: makes them.
+            theirs: formats that `worker` makes meanwhile, whose paths were reserved.
+            worker: makes them.
         """
         waiting = deque(theirs)
         for form in ours:
             yield self._deliver(form, self._maker.make)
-            while waiting and helper is not None and not helper.died and helper.is_done():
-                yield self._deliver(waiting.popleft(), helper.fetch)
+            while waiting and worker is not None and worker.is_done():
+                yield self._deliver(waiting.popleft(), worker.fetch)
         for form in waiting:
-            make = self._maker.make if helper is None or helper.died else helper.fetch
-            yield self._deliver(form, make)
+            assert worker is not None
+            yield self._deliver(form, worker.fetch)
 
     def _deliver(self, form: Format, make: Callable[[Format, Path], Made]) -> Row:
         contract = self._verification.contract
@@ -160,6 +160,7 @@ class Delivery:
             place = self._places.take(form)
             with place.stack:
                 made = make(form, place.path)
+                self._tell(form, file, made)
                 verdict = self._verification.check(form, place.path, made)
                 if verdict.faults:
                     raise _outside_tolerance(form, verdict)
@@ -167,7 +168,6 @@ class Delivery:
         except DermportError as error:
             return Row(form, file, error, verdict, made.backend if made else None)
         self.answers[form.key] = made.golden
-        self._tell(form, file, made)
         calibration = self._calibration if form.calibrated else None
         entry = self._manifest.add(
             self._entry(form, file, made, verdict), calibration, self._parity
@@ -220,6 +220,16 @@ class Delivery:
             f"({chosen}) on {choice.images} validation images: {'; '.join(faults)}. It was not "
             "delivered; docs/int8.md leads on from here."
         )
+
+
+class _Left(Exception):
+    """The reason why a temporary file is removed: nobody finished it."""
+
+
+def _abandon(place: ExitStack, *_: object) -> None:
+    """Closes a place as an error does; nothing happens where it is closed already."""
+    with suppress(_Left), place:
+        raise _Left
 
 
 def _outside_tolerance(form: Format, verdict: Verdict) -> GateError:

@@ -16,7 +16,7 @@ from export.conversions import Conversions
 from export.formats import Format
 from export.half_report import half_record, half_warnings
 from runtimes.contract import Contract
-from runtimes.errors import DermportError, GateError
+from runtimes.errors import DermportError, GateError, MissingDependencyError
 from runtimes.metadata import embed_contract
 from runtimes.prediction import Prediction
 from runtimes.session import open_model
@@ -106,6 +106,8 @@ class Maker:
         try:
             session = open_model(path, self.threads)
             images, golden = session.predict(self.images), session.predict(self.golden)
+        except MissingDependencyError:
+            raise
         except Exception as error:
             raise not_comparable(form, error) from error
         check = self.conversions.half_check(form)

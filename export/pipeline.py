@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +17,12 @@ from distill.dataset import Dataset
 from distill.locks import alone_in
 from distill.models import Classifier
 from distill.provenance import provenance
-from export.conversions import Conversions
+from export.conversions import CORRECTION_IMAGES, Conversions
 from export.delivery import Delivery, Places, Row, Verification
 from export.deployable import Deployable
 from export.finite import check_folded, check_weights, finite_activations
 from export.formats import FORMATS, Format
 from export.golden import GOLDEN_FILE, TORCH, write_golden
-from export.helper import Helper, shared_out
 from export.making import Maker
 from export.manifest import PARITY_FILE, Manifest, check_artifacts, formats_of
 from export.pictures import Draw, Pictures, read_pictures
@@ -32,6 +31,7 @@ from export.quantization.float_judge import choose_float_layers, judged_formats
 from export.quantization.float_layers import check_layers
 from export.quantization.settings import DEFAULT, Quantization
 from export.reference import reference_session
+from export.worker import Worker, shared_out
 from runtimes.atomic import write_json
 from runtimes.console import note, warn
 from runtimes.contract import Contract, check_model_name
@@ -40,8 +40,6 @@ from runtimes.hashes import sha256_of
 from runtimes.integrity import MANIFEST_FILE
 from runtimes.metadata import CONTRACT_FILE
 from runtimes.prediction import Prediction, Session
-
-_WATCHED = 32
 
 
 @dataclass(frozen=True)
@@ -107,14 +105,14 @@ def export_run(
     ours, theirs = (formats, []) if alone else shared_out(formats, torch.get_num_threads())
     with ExitStack() as stack:
         stack.enter_context(alone_in(out, busy))
-        helper = stack.enter_context(Helper(run, theirs)) if theirs else None
-        work = _Work(out, run, classifier, contract, ours, theirs, helper)
+        worker = stack.enter_context(Worker(run, theirs)) if theirs else None
+        work = _Work(out, run, classifier, contract, ours, theirs, worker)
         return work.export(data, settings)
 
 
 @dataclass(frozen=True)
 class _Work:
-    """An export of some formats by this process and of others by a helper."""
+    """An export of some formats by this process and of others by a worker."""
 
     out: Path
     run: Path
@@ -122,7 +120,7 @@ class _Work:
     contract: Contract
     ours: Sequence[Format]
     theirs: Sequence[Format]
-    helper: Helper | None
+    worker: Worker | None
 
     def export(self, data: Path | None, settings: Settings) -> Export:
         """See `export_run`."""
@@ -132,14 +130,15 @@ class _Work:
         about = self._about(pictures.dataset)
         manifest = Manifest(self.out, self.contract, about)
         conversions, choice = self._conversions(pictures, settings)
-        threads = max(1, torch.get_num_threads() // (2 if self.helper else 1))
+        threads = max(1, torch.get_num_threads() // 2)  # sums differ by it, also without a worker
         maker = Maker(conversions, self.contract, pictures.images, pictures.golden, threads)
         places = Places(self.out, self.contract.name)
         reference = reference_session(self.classifier, self.contract)
         with ExitStack() as unfinished, _torch_threads(threads):
-            if self.helper is not None:
+            if self.worker is not None:
                 paths = places.reserve(self.theirs, unfinished)
-                self.helper.start(maker, pictures.samples, paths)
+                unfinished.callback(self.worker.end)  # before what it writes is removed
+                self.worker.start(maker, pictures.samples, paths)
             answers = self._watched(reference, pictures)
             parameters = sum(value.numel() for value in self.classifier.parameters())
             verification = Verification(self.contract, answers, parameters)
@@ -189,18 +188,19 @@ class _Work:
             answers = reference.predict(pictures.images)
         if pictures.samples is not None:
             with finite_activations(self.classifier, "calibration images"):
-                reference.predict(pictures.samples[:_WATCHED])  # ranges see all of them
+                reference.predict(pictures.samples[:CORRECTION_IMAGES])
         check_folded(Deployable(self.classifier, self.contract.calibration.temperature))
         return answers
 
     def _deliver(self, delivery: Delivery) -> list[Row]:
         rows: list[Row] = []
         count, started = len(self._formats), time.monotonic()
-        with closing(delivery.deliver(self.ours, self.theirs, self.helper)) as delivered:
-            for done, row in enumerate(delivered, start=1):
+        with closing(delivery.deliver(self.ours, self.theirs, self.worker)) as delivered:
+            for row in delivered:
                 rows.append(row)
-                left = (time.monotonic() - started) / done * (count - done)
-                note(f"[{done}/{count}] {_outcome(row)}, about {left:.0f} s left")
+                elapsed, done = time.monotonic() - started, {row.form.key for row in rows}
+                left = max(_left(elapsed, lane, done) for lane in (self.ours, self.theirs))
+                note(f"[{len(rows)}/{count}] {_outcome(row)}, about {left:.0f} s left")
         order = [form.key for form in FORMATS]
         return sorted(rows, key=lambda row: order.index(row.form.key))
 
@@ -215,6 +215,12 @@ class _Work:
                 f"write or did not pass; {MANIFEST_FILE} does not list them. Remove them or export "
                 "them again."
             )
+
+
+def _left(elapsed: float, lane: Sequence[Format], done: Collection[str]) -> float:
+    """Seconds that one process still needs for its formats, each taken to last as the others."""
+    finished = sum(form.key in done for form in lane)
+    return elapsed / max(1, finished) * (len(lane) - finished)
 
 
 @contextmanager

@@ -14,15 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 # Networks for phones need far less address space; a damaged shape can ask for all there is.
 MEMORY_LIMIT = 8 << 30
 _LONGEST_ANSWER = 64 << 20
 _LONGEST_REASON = 400
+_LONGEST_WORDS = 4096
 
 
 class ChildDied(Exception):
@@ -33,7 +34,11 @@ class Child:
     """A process that runs a module, which calls `serve`; leaving the `with` block ends it."""
 
     def __init__(
-        self, module: str, memory_limit: int | None = MEMORY_LIMIT, files: Collection[int] = ()
+        self,
+        module: str,
+        memory_limit: int | None = MEMORY_LIMIT,
+        files: Collection[int] = (),
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Starts the process.
 
@@ -41,6 +46,7 @@ class Child:
             module: its name, as `python -m` takes it.
             memory_limit: bytes of address space that it may take; None for no limit.
             files: descriptors of open files that it has under the same numbers.
+            environment: variables that it has beside or instead of this process's.
         """
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         self._process = subprocess.Popen(
@@ -48,7 +54,11 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path))),
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                **environment,
+            },
             pass_fds=tuple(files),
             start_new_session=True,  # Ctrl-C reaches the parent alone, which ends its children
         )
@@ -117,6 +127,12 @@ class Child:
                 self._rest += part
         return b"\n" in self._rest
 
+    def said(self) -> str:
+        """What it has written to standard error so far, at most the last 4 kB."""
+        size = os.fstat(self._errors.fileno()).st_size
+        self._errors.seek(max(0, size - _LONGEST_WORDS))
+        return self._errors.read().decode(errors="replace")
+
     def end(self) -> None:
         """Ends the process if it still runs."""
         if self._process.poll() is None:
@@ -151,10 +167,7 @@ class Child:
         code = self._process.wait()
         if code < 0:
             return f"it ended its process: {signal.Signals(-code).name}"
-        size = os.fstat(self._errors.fileno()).st_size
-        self._errors.seek(max(0, size - 4096))
-        lines = self._errors.read().decode(errors="replace").splitlines()
-        said = [line.strip() for line in lines if line.strip()]
+        said = [line.strip() for line in self.said().splitlines() if line.strip()]
         return said[-1][:_LONGEST_REASON] if said else f"it ended its process: exit code {code}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.commands import export as command
+from benchmarks.memory import watched_memory
 from runtimes.console import Verb, run_program
 
 from .conftest import Exported
@@ -58,3 +60,19 @@ def test_a_failed_export_is_no_measurement(exported: Exported) -> None:
     words = ["export", str(exported.run), "--data", str(exported.artifacts)]
     assert run_program("benchmarks", "", VERB, words) == 2
     assert run_program("benchmarks", "", VERB, ["export", str(exported.artifacts)]) == 2
+
+
+def test_memory_is_that_of_all_processes_together() -> None:
+    if not Path("/proc/self/task").is_dir():
+        pytest.skip("this system does not tell the memory of other processes in /proc")
+    fill = "import sys, time; x = bytearray(100_000_000); print(1, flush=True); time.sleep(60)"
+    both = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {fill!r}])"
+    with subprocess.Popen([sys.executable, "-c", both], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        with watched_memory(parent.pid) as watch:
+            time.sleep(0.5)
+        for child in Path(f"/proc/{parent.pid}/task").glob("*/children"):
+            for pid in child.read_text().split():
+                os.kill(int(pid), signal.SIGKILL)
+    assert 1.1e8 < watch.peak < 4e8

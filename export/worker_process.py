@@ -1,4 +1,4 @@
-"""The child process in which an export makes some of its files, see `export.helper`."""
+"""The child process in which an export makes some of its files, see `export.worker`."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ class _Answers:
         self._maker: Maker | None = None
 
     def __call__(self, todo: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._answer(todo, arguments)
+        except DermportError as error:
+            trace = traceback.format_exc()
+            return {"problem": str(error), "exit_code": error.exit_code, "trace": trace}
+        except OSError as error:
+            if not is_no_place(error):
+                raise
+            return {"errno": error.errno}
+
+    def _answer(self, todo: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if todo == "read":
             self._student = _read(**arguments)
             return {}
@@ -75,15 +86,7 @@ def _open(
 
 def _make(maker: Maker, form: str, path: str, answers: int) -> dict[str, Any]:
     (chosen,) = select_formats([form])
-    try:
-        made = maker.make(chosen, Path(path))
-    except DermportError as error:
-        trace = traceback.format_exc()
-        return {"problem": str(error), "exit_code": error.exit_code, "trace": trace}
-    except OSError as error:
-        if not is_no_place(error):
-            raise
-        return {"errno": error.errno}
+    made = maker.make(chosen, Path(path))
     with os.fdopen(os.dup(answers), "r+b") as stream:
         stream.write(save(made.arrays()))
     return made.facts()

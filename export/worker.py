@@ -7,6 +7,7 @@ beyond a family of formats, so two processes take little more than half of the t
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -20,29 +21,58 @@ from safetensors.numpy import load
 from export.formats import Format
 from export.making import Made, Maker
 from runtimes.child_process import Child, ChildDied
-from runtimes.errors import DermportError, GateError, InputError
+from runtimes.errors import (
+    DermportError,
+    GateError,
+    InputError,
+    MissingDependencyError,
+    ProgramFault,
+)
 
-_CHILD = "export.helper_child"
-_TIMEOUT_S = 3600.0  # for one file, the ones before it excluded
+_CHILD = "export.worker_process"
+_TIMEOUT_S = 1800.0  # from when this process has nothing else to do
+_MEMORY = 7 << 30  # free bytes that two processes want
+_MEMORY_TOLD = Path("/proc/meminfo")
+_ERRORS = {kind.exit_code: kind for kind in (GateError, InputError, ProgramFault)}
 _FAMILY = "coreml"  # takes about as long as the others together
 
 
 def shared_out(formats: Sequence[Format], threads: int) -> tuple[list[Format], list[Format]]:
-    """Returns which formats this process makes and which the helper; one core needs no helper."""
+    """Returns which formats this process makes and which the worker.
+
+    There is none where one thread or less than 7 GB of memory is free, or a converter is missing.
+    """
     theirs = [form for form in formats if form.family == _FAMILY]
     ours = [form for form in formats if form.family != _FAMILY]
-    return (ours, theirs) if ours and theirs and threads > 1 else (list(formats), [])
+    if not ours or threads < 2 or not all(map(_is_possible, theirs)) or not _has_memory():
+        return list(formats), []
+    return ours, theirs
 
 
-class Helper:
+def _is_possible(form: Format) -> bool:
+    try:
+        form.require_packages()
+    except MissingDependencyError:
+        return False
+    return True
+
+
+def _has_memory() -> bool:
+    """Whether enough memory is free; where the system does not tell, it is taken to be."""
+    if not _MEMORY_TOLD.exists():
+        return True
+    for line in _MEMORY_TOLD.read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024 >= _MEMORY
+    return True
+
+
+class Worker:
     """The other process; leaving the `with` block ends it.
 
     It starts at once, so that it has read its libraries and the student when `start` hands it
-    pictures. These and the answers lie in files without a name: nothing is left of an export that
-    is killed.
-
-    Attributes:
-        died: whether `fetch` said that the process ended early; there is nothing more to fetch.
+    pictures. These and the answers lie in files without a name, so that none is left of an export
+    that is killed.
     """
 
     def __init__(self, run: Path, formats: Sequence[Format]) -> None:
@@ -52,20 +82,24 @@ class Helper:
             run: that is exported.
             formats: that it makes, in this order.
         """
-        self._stack, self._run, self._unread = ExitStack(), str(run.resolve()), 0
-        self._death, self.died = "", False
+        self._stack, self._run = ExitStack(), str(run.resolve())
+        self._unread, self._ended = 0, False
+        self._failure: dict[str, Any] = {}
         try:
+            # coremltools removes its own at the end of a process only, unless that is ended
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dermport-"))
             self._pictures = [self._file() for _ in range(3)]
             self._answers = {form.key: self._file() for form in formats}
             files = (*self._pictures, *self._answers.values())
             descriptors = [file.fileno() for file in files]
-            self._child = self._stack.enter_context(Child(_CHILD, None, descriptors))
+            child = Child(_CHILD, None, descriptors, {"TMPDIR": folder})
+            self._child = self._stack.enter_context(child)
             self._prepare(do="read", run=self._run)
         except BaseException:
             self._stack.close()
             raise
 
-    def __enter__(self) -> Helper:
+    def __enter__(self) -> Worker:
         return self
 
     def __exit__(
@@ -74,6 +108,13 @@ class Helper:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Ends the process if it still runs, and passes on what its converters said."""
+        if not self._ended:
+            self._ended = True
+            sys.stderr.write(self._child.said())
         self._stack.close()
 
     @property
@@ -90,7 +131,22 @@ class Helper:
             maker: whose like the process shall have.
             calibration: calibration images, uint8 (M, S, S, 3); None if no format needs them.
             paths: where each format goes.
+
+        Raises:
+            InputError: the pictures cannot be written to the folder of temporary files.
         """
+        try:
+            self._hand_over(maker, calibration)
+        except OSError as error:
+            raise InputError(
+                f"{tempfile.gettempdir()}: the pictures of the export cannot be kept there for its "
+                f"second process: {error.strerror or error}. Free some space, or set TMPDIR."
+            ) from error
+        for key, file in self._answers.items():
+            path = str(paths[key].resolve())
+            self._send(do="make", form=key, path=path, answers=file.fileno())
+
+    def _hand_over(self, maker: Maker, calibration: np.ndarray | None) -> None:
         batches = {"images": maker.images, "golden": maker.golden, "calibration": calibration}
         numbers: dict[str, int | None] = {}
         for file, (name, pixels) in zip(self._pictures, batches.items(), strict=True):
@@ -107,15 +163,12 @@ class Helper:
             aware=None if how.aware is None else str(how.aware.folder.resolve()),
             **numbers,
         )
-        for key, file in self._answers.items():
-            path = str(paths[key].resolve())
-            self._send(do="make", form=key, path=path, answers=file.fileno())
 
     def is_done(self) -> bool:
         """Whether `fetch` has not to wait."""
         while self._unread and self._child.has_answer():
             self._read_one()
-        return bool(self._death) or (not self._unread and self._child.has_answer())
+        return bool(self._failure) or (not self._unread and self._child.has_answer())
 
     def fetch(self, form: Format, path: Path) -> Made:
         """Waits for the next file.
@@ -133,16 +186,14 @@ class Helper:
             self._read_one()
         found = self._receive()
         if "death" in found:
-            self.died = True
             raise GateError(
-                f"{form.key}: the process that converts and checks {path.name} ended early: "
-                f"{found['death']}. Run again with --only {form.key} for the whole message."
+                f"{form.key}: the process that makes {form.family} files ended early: "
+                f"{found['death']}. Run again with --only {form.key} to have it made alone."
             )
         if "errno" in found:
             raise OSError(found["errno"], os.strerror(found["errno"]))
         if "problem" in found:
-            kind = GateError if found["exit_code"] == GateError.exit_code else InputError
-            error: DermportError = kind(found["problem"])
+            error: DermportError = _ERRORS[found["exit_code"]](found["problem"])
             error.add_note(found["trace"])
             raise error
         file = self._answers[form.key]
@@ -155,7 +206,8 @@ class Helper:
         self._unread += 1
 
     def _read_one(self) -> None:
-        self._receive()
+        found = self._receive()
+        self._failure = self._failure or found  # nothing can be made without a student
         self._unread -= 1
 
     def _send(self, **message: Any) -> None:
@@ -163,12 +215,12 @@ class Helper:
             self._child.send(**message)
 
     def _receive(self) -> dict[str, Any]:
-        if not self._death:
+        if not self._failure:
             try:
                 return self._child.answer(_TIMEOUT_S)
             except ChildDied as death:
-                self._death = str(death)
-        return {"death": self._death}
+                self._failure = {"death": str(death)}
+        return self._failure
 
     def _file(self) -> IO[bytes]:
         return self._stack.enter_context(tempfile.TemporaryFile())
