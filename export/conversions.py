@@ -26,7 +26,7 @@ from export.quantization.bias_correction import (
     exact,
     exact_activation,
     half,
-    half_activation,
+    half_activation_,
     integer,
     integer_activation,
     small_kept,
@@ -37,7 +37,6 @@ from export.quantization.float_fallback import left_in_float
 from export.quantization.float_layers import check_layers
 from export.quantization.half_check import Outputs, check_half, watch_outputs
 from export.quantization.half_range import HalfCheck
-from export.quantization.precisions import ROUNDINGS
 from export.quantization.settings import DEFAULT, Quantization
 from export.tflite_names import operations
 from runtimes.contract import Contract
@@ -54,10 +53,10 @@ _EQUALIZATION_IMAGES = 64
 _HALF_CHECK_IMAGES = 32
 _INT8_CHECK_IMAGES = 16
 
-_HALF = ROUNDINGS["fp16"]
+_HALF = Rounding(half, half, half_activation_)
 _HALF_WEIGHTS = Rounding(half, exact, exact_activation)
 _COREML_INT8_WEIGHTS = Rounding(
-    small_kept(integer(half), coreml_export.SMALLEST_QUANTIZED), half, half_activation
+    small_kept(integer(half), coreml_export.SMALLEST_QUANTIZED), half, half_activation_
 )
 
 

@@ -91,6 +91,11 @@ def half_activation(accurate: Tensor, values: Tensor) -> Tensor:
     return values.half().float()
 
 
+def half_activation_(accurate: Tensor, values: Tensor) -> Tensor:
+    """Does the same in place, for all images at once, which take much memory."""
+    return values.copy_(values.half())
+
+
 def integer_activation(accurate: Tensor, values: Tensor) -> Tensor:
     """Rounds activations to 8 bits over the range of the exact ones, zero included."""
     low = accurate.amin().clamp_max(0.0)
@@ -146,10 +151,12 @@ class _Correction(fx.Interpreter):
         self._float_nodes = float_nodes
         self._computed = in_float(trunk_steps(trunk), float_layers) | frozenset(float_nodes)
         self._exact_nodes = exact_nodes(trunk, self._computed)
+        self._lasting: set[int] = set()  # memory that is not a result, and so is not written to
 
     def run_node(self, n: fx.Node) -> Any:
         if n.op in ("placeholder", "get_attr"):  # pixels are whole numbers: nothing to round
             value = super().run_node(n)
+            self._lasting.add(_storage(value))
             return Sides(value, value)
         args, keywords = self.fetch_args_kwargs_from_env(n)
         accurate, approximate = (side_of((args, keywords), side) for side in ("exact", "rounded"))
@@ -200,8 +207,15 @@ class _Correction(fx.Interpreter):
             for user in n.users
         )
         if isinstance(accurate, Tensor) and not fused and n.name not in self._exact_nodes:
+            if _storage(approximate) in self._lasting:
+                approximate = approximate.clone()
             approximate = self._rounding.activation(accurate, approximate)
         return Sides(accurate, approximate)
+
+
+def _storage(value: Any) -> int:
+    """Where the numbers of a tensor or of a view of it begin; 0 for anything else."""
+    return value.untyped_storage().data_ptr() if isinstance(value, Tensor) else 0
 
 
 def _check_stored(layer: str, accurate: Tensor, approximate: Tensor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from distill.models import Classifier
 from export.deployable import Deployable
@@ -16,6 +16,7 @@ from export.quantization.bias_correction import (
     exact_activation,
     half,
     half_activation,
+    half_activation_,
     integer,
     integer_activation,
     small_kept,
@@ -114,3 +115,29 @@ def test_channels_without_weights_are_lifted_and_answer_as_before(
     assert torch.allclose(lifted(pixels).cam, deployable(pixels).cam, atol=0.02)
     int32 = changed.bias[2].abs() / (changed.weight[2].abs().max() / 127)
     assert int32 < 2**31
+
+
+def test_rounding_in_place_changes_no_number_of_the_network(
+    classifier: Classifier, images: np.ndarray
+) -> None:
+    deployable = Deployable(classifier, 1.0)
+
+    class Shifted(nn.Module):
+        """Adds a parameter of its own, by a view of it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.shift = nn.Parameter(torch.full((3,), 0.1), requires_grad=False)
+            self.trunk = deployable.trunk
+
+        def forward(self, pixels: Tensor) -> Tensor:
+            return self.trunk(pixels + self.shift.view(1, 3, 1, 1))
+
+    shifted = deployable.with_trunk(Shifted())
+    found = [
+        correct_biases(shifted, images[:4], Rounding(half, half, how)).state_dict()
+        for how in (half_activation_, half_activation)
+    ]
+    assert found[0].keys() == found[1].keys()
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+    assert torch.equal(found[0]["trunk.shift"], torch.full((3,), 0.1))
