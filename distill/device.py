@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import platform
 
@@ -78,6 +79,7 @@ def keep_freed_memory(device: torch.device = _CPU) -> None:
 
 def give_back_memory() -> None:
     """Hands what is free now back to the kernel, also where `keep_freed_memory` was called."""
+    gc.collect()  # traced networks hold each other, and their tensors with them
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -80,9 +80,10 @@ def checked_images(images: np.ndarray, size: tuple[int, int] | None) -> np.ndarr
 
 
 def named_prediction(outputs: Mapping[str, np.ndarray]) -> Prediction:
-    """Returns the three outputs by their names, as float32."""
+    """Returns copies of the three outputs by their names, as float32."""
+    # A runtime's own array would keep all the memory alive that the runtime computed in.
     probabilities, cam, unknown = (
-        np.asarray(outputs[name], dtype=np.float32) for name in OUTPUT_NAMES
+        np.array(outputs[name], dtype=np.float32) for name in OUTPUT_NAMES
     )
     return Prediction(probabilities, cam, unknown.reshape(-1))
 
