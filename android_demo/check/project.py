@@ -15,7 +15,8 @@ _ANDROID = "{http://schemas.android.com/apk/res/android}"
 _TOOLS = "{http://schemas.android.com/tools}"
 _MIN_SDK = 26
 _PERMISSIONS = {"android.permission.CAMERA"}
-_EXPORTED = {".AboutActivity", ".BenchmarkActivity"}
+# What others may open, and the permission that they need for it: adb's shell has DUMP.
+_EXPORTED = {".AboutActivity": None, ".BenchmarkActivity": "android.permission.DUMP"}
 # The first Gradle that an Android Gradle plugin runs with, as its release notes say.
 _GRADLE = {"9.3": (9, 5, 0)}
 # What must not stand in the sources: where pictures could leave the phone or be seen by others.
@@ -27,6 +28,11 @@ _FORBIDDEN = {
 }
 # What people read has to be translatable: no text of four words and more in the app's own sources.
 _SENTENCE = {r'"[^"\n]*\b[a-z]+ [a-z]+ [a-z]+ [a-z]+\b[^"\n]*"': "speaks from strings.xml"}
+
+# Java 9 gave ByteBuffer these; what is compiled for them ends the app before Android 10.
+_OWN_OF_BYTE_BUFFER = re.compile(
+    r"\b(\w+)\.((?:position|limit)(?=\([^)\"])|(?:flip|rewind|mark|reset|clear)(?=\(\)))"
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ def read_project(demo: Path = DEMO) -> Project:
         *_manifest_faults(app, package),
         *_source_faults(app, _FORBIDDEN | _SENTENCE),
         *_source_faults(demo / "core" / "src" / "main", _FORBIDDEN),
+        *_buffer_faults(demo / "core" / "src" / "main"),
         *_asset_faults(app),
     ]
     if not package:
@@ -151,9 +158,12 @@ def _manifest_faults(app: Path, package: str) -> list[str]:
                 faults.append(f"{name}: does not say whether it is exported")
             if says == "true":
                 exported.add(name)
+                needed, needs = _EXPORTED.get(name), item.get(f"{_ANDROID}permission")
+                if needs != needed:
+                    faults.append(f"{name}: open to whoever has {needs}, expected {needed}")
             if not (folder / f"{name.lstrip('.')}.kt").is_file():
                 faults.append(f"{name}: there is no such class in {package}")
-    if exported != _EXPORTED:
+    if exported != set(_EXPORTED):
         faults.append(f"exported are {sorted(exported)}, expected {sorted(_EXPORTED)}")
     application = root.find("application")
     if application is None or application.get(f"{_ANDROID}allowBackup") != "false":
@@ -170,6 +180,17 @@ def _source_faults(sources: Path, forbidden: dict[str, str]) -> list[str]:
             for pattern, promise in forbidden.items()
             if (match := re.search(pattern, text))
         ]
+    return faults
+
+
+def _buffer_faults(sources: Path) -> list[str]:
+    """Calls that are in ByteBuffer only since Android 10, and in Buffer on every phone."""
+    faults = []
+    for file in sorted(sources.rglob("*.kt")):
+        text = file.read_text("utf-8")
+        for name, call in _OWN_OF_BYTE_BUFFER.findall(text):
+            if not re.search(rf"\bval {name}: Buffer\b", text):
+                faults.append(f"{file.name}: {name}.{call}: call it on a Buffer, for Android 8")
     return faults
 
 

@@ -31,6 +31,7 @@ _RING = 0.8  # GuideView.SHARE
 _STRENGTH = 0.6  # the slider's position in the layout
 _PADDING = 14 * SCALE  # around the texts of the camera's screen
 _LARGE = 1.6  # how much larger text is with the phone's setting for it
+_LARGEST = 2.0  # and at the most, since Android 14
 
 
 def stored(picture: Image.Image) -> Image.Image:
@@ -49,6 +50,7 @@ def screens() -> Iterator[tuple[str, Image.Image]]:
     yield "camera", _camera(known.picture)
     yield "camera-large-text", _camera(known.picture, text_scale=_LARGE)
     yield "camera-refused", _camera_refused()
+    yield "camera-refused-landscape", _camera_refused("camera_failed", HEIGHT, WIDTH, _LARGEST)
     yield "result", _result(known)
     yield "result-suspected", _result(suspected)
     yield "result-dark", _result(suspected, night=True)
@@ -126,7 +128,10 @@ def _card(resources: Resources, contract: Contract) -> Iterator[str]:
         if isinstance(value, list):
             continue
         ends = told.metrics.get(f"{name}_interval")
-        shown = [f"{number:#.3g}" for number in (value, *(ends if isinstance(ends, list) else ()))]
+        numbers = [value]
+        if isinstance(ends, list) and ends[0] <= value <= ends[1]:
+            numbers += ends
+        shown = [f"{number:#.3g}" for number in numbers]
         line = "card_metric_interval" if len(shown) == 3 else "card_metric"
         yield resources.string(line, name.replace("_", " "), *shown)
     yield _card_alert(resources, contract)
@@ -184,13 +189,18 @@ def _camera(picture: Image.Image, text_scale: float = 1.0) -> Image.Image:
     return image
 
 
-def _camera_refused() -> Image.Image:
+def _camera_refused(
+    why: str = "camera_refused", width: int = WIDTH, height: int = HEIGHT, text_scale: float = 1.0
+) -> Image.Image:
+    """As CameraActivity.refused leaves it."""
     resources = Resources(night=False)
     root = resources.layout("camera")
-    root.find("hint").values["text"] = resources.string("camera_refused")
+    root.find("hint").values["text"] = resources.string(why)
     root.find("choose_picture").values["visibility"] = "visible"
-    root.find("shoot").values["visibility"] = "gone"
-    return _screen(resources).draw(root.find("screen"), HEIGHT, "@color/camera_background")
+    for name in ("shoot", "guide_text"):
+        root.find(name).values["visibility"] = "gone"
+    screen = Screen(resources, width, text_scale, {}, {})
+    return screen.draw(root.find("screen"), height, "@color/camera_background")
 
 
 def _result(shown: Answered, night: bool = False, text_scale: float = 1.0) -> Image.Image:
@@ -293,7 +303,7 @@ def _benchmark(night: bool = False, text_scale: float = 1.0) -> Image.Image:
     path = "/storage/emulated/0/Android/data/dermport.demo/files/benchmark.json"
     root.find("status").values["text"] = resources.string("benchmark_written", path)
     row = resources.string("benchmark_row", "xnnpack", 4, "xnnpack", *["…"] * 4, 0, 0)
-    fallback = resources.string("benchmark_row", "xnnpack", 4, "gpu", *["…"] * 4, 0, 1)
+    fallback = resources.string("benchmark_row", "xnnpack", 1, "gpu", *["…"] * 4, 0, 1)
     note = resources.string("benchmark_fell_back")
     technical = resources.string("technical_detail", "…")
     root.find("rows").values["text"] = f"{row}\n\n{fallback}\n{note}\n\n{technical}"

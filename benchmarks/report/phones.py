@@ -84,9 +84,14 @@ def _asked(settings: StrictObject, export: Export) -> _Asked:
         files[name] = _File(owner(item, export), count(item, "size"))
     threads, delegates = settings.array("threads"), settings.texts("delegates")
     runner = settings.child("runner")
+    # the demo app runs a GPU once, whatever the threads
+    every = len(threads) * len(delegates)
+    ways = count(settings, "ways", 1) if settings.has("ways") else every
+    if ways > every:
+        raise settings.error("ways", ways, f"at most {every}, delegates times threads")
     return _Asked(
         files=files,
-        runs=len(files) * len(threads) * len(delegates),
+        runs=len(files) * ways,
         about=f"{runner.text('name')} {runner.text('sha256')[:12]}, at least "
         f"{count(settings, 'runs', 1):,} inferences and {positive(settings, 'seconds'):g} s a run, "
         "batch 1, random pixels",

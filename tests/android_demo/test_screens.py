@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,9 @@ def drawn() -> dict[str, Image.Image]:
 
 def test_every_screen_is_drawn_and_dark_is_dark(drawn: dict[str, Image.Image]) -> None:
     for name, picture in drawn.items():
-        assert picture.width == WIDTH * SCALE, name
-        assert picture.height >= HEIGHT * SCALE, name
+        width, height = (HEIGHT, WIDTH) if "landscape" in name else (WIDTH, HEIGHT)
+        assert picture.width == width * SCALE, name
+        assert picture.height >= height * SCALE, name
     light, dark = (np.asarray(drawn[name])[0, 0].mean() for name in ("result", "result-dark"))
     assert light > 200
     assert dark < 40
@@ -90,6 +92,22 @@ def test_the_first_screen_says_what_it_is_not_before_anything_can_be_tapped() ->
         widget.values.get("text") == "Research only, not a diagnosis"
         for widget in _all(Resources(night=False).layout("result"))
     )
+
+
+def test_figures_are_never_said_without_what_they_were_measured_on() -> None:
+    resources = Resources(night=False)
+    readme = (SCREENS.parent / "README.md").read_text("utf-8")
+    first = readme.split("\n\n")[0]
+    for said in (resources.string("research_text"), resources.string("suspected_text"), first):
+        assert "dermoscopy" in said
+        assert re.search(r"for a plain phone photo .*do not hold", said, re.IGNORECASE)
+
+
+def test_where_the_camera_is_refused_the_gallery_is_seen_in_landscape_with_the_largest_text(
+    drawn: dict[str, Image.Image],
+) -> None:
+    # a higher picture means that its last button is off the screen
+    assert drawn["camera-refused-landscape"].height == WIDTH * SCALE
 
 
 def test_text_grows_with_the_phones_setting_and_nothing_has_a_fixed_height() -> None:

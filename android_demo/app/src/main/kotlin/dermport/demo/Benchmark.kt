@@ -2,6 +2,7 @@ package dermport.demo
 
 import android.content.Context
 import dermport.core.BenchmarkAsk
+import dermport.core.BenchmarkWay
 import dermport.core.ElementType
 import dermport.core.PhoneRecord
 import dermport.core.PhoneRun
@@ -19,24 +20,22 @@ class Benchmark(private val context: Context, private val ask: BenchmarkAsk, pri
     private val timed = TimedRuns { System.nanoTime() }
     private val runs = ArrayList<PhoneRun>()
 
-    /** Tells of each run before it begins (number, delegate, threads) and of all that are finished. */
-    fun run(begun: (Int, String, Int) -> Unit, finished: (List<PhoneRun>) -> Unit) {
-        for (threads in ask.threads) {
-            for (delegate in ask.delegates) {
-                if (stopped()) return
-                begun(runs.size + 1, delegate, threads)
-                val run = measure(threads, delegate)
-                if (stopped()) return // cut short: no figures
-                runs.add(run)
-                finished(ArrayList(runs))
-            }
+    /** Tells of each run before it begins, by its number, and of all that are finished. */
+    fun run(begun: (Int, BenchmarkWay) -> Unit, finished: (List<PhoneRun>) -> Unit) {
+        for (way in ask.ways) {
+            if (stopped()) return
+            begun(runs.size + 1, way)
+            val run = measure(way)
+            if (stopped()) return // cut short: no figures
+            runs.add(run)
+            finished(ArrayList(runs))
         }
     }
 
-    private fun measure(threads: Int, delegate: String): PhoneRun {
+    private fun measure(way: BenchmarkWay): PhoneRun {
         val before = PhoneTeller.state(context)
         val start = System.nanoTime()
-        val network = Network.open(context, model, delegate, threads)
+        val network = Network.open(context, model, way.delegate, way.threads)
         val loaded = System.nanoTime()
         network.use {
             it.run(pixels)
@@ -47,8 +46,8 @@ class Benchmark(private val context: Context, private val ask: BenchmarkAsk, pri
                 it.output("probabilities")
             }
             return PhoneRun(
-                threads = threads,
-                asked = delegate,
+                threads = way.threads,
+                asked = way.delegate,
                 ran = it.ran,
                 coverage = "not told",
                 loadMs = (loaded - start) / 1e6,
@@ -74,6 +73,7 @@ class Benchmark(private val context: Context, private val ask: BenchmarkAsk, pri
             TimedFile(model.name, format, model.bytes, model.sha256),
             ask.threads,
             ask.delegates,
+            ask.ways.size,
             ask.runs,
             ask.seconds.toDouble(),
         )

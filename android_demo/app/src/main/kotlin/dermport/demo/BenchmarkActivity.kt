@@ -9,6 +9,7 @@ import android.view.WindowManager
 import android.widget.Button
 import android.widget.TextView
 import dermport.core.BenchmarkAsk
+import dermport.core.Outcome
 import dermport.core.PhoneRun
 import dermport.core.Problem
 import java.util.Locale
@@ -77,14 +78,19 @@ class BenchmarkActivity : Activity() {
 
     /** Begins at once where `am start` gave a value; whatever it gives is checked. */
     private fun beginFrom(intent: Intent) {
-        val words = listOf("threads", "delegates").map { intent.getStringExtra(it) }
-        val numbers = listOf("runs", "seconds").map { intent.getIntExtra(it, 0) }
-        if (words.all { it == null } && numbers.all { it == 0 }) return
+        val given = given(intent)
+        if (given.isEmpty()) return
         try {
-            begin(BenchmarkAsk.parse(words[0], words[1], numbers[0], numbers[1]))
+            begin(BenchmarkAsk.parse(given))
         } catch (problem: Problem) {
             text(R.id.status).text = Words.of(resources, problem.fault)
         }
+    }
+
+    @Suppress("DEPRECATION") // what replaces it asks for a type and passes over any other
+    private fun given(intent: Intent): Map<String, Any?> {
+        val extras = intent.extras ?: return emptyMap()
+        return extras.keySet().associateWith { extras.get(it) }
     }
 
     private fun begin(ask: BenchmarkAsk) {
@@ -96,7 +102,7 @@ class BenchmarkActivity : Activity() {
         Diagnoser.background(
             {
                 val benchmark = Benchmark(context, ask) { now.stop.get() }
-                val fault = now.measure(benchmark, context, ask.total)
+                val fault = now.measure(benchmark, context, ask.ways.size)
                 val stopped = if (now.stop.get()) context.getString(R.string.benchmark_stopped) else null
                 val written = benchmark.write()?.let { context.getString(R.string.benchmark_written, it) }
                 listOfNotNull(fault, stopped, written).joinToString("\n")
@@ -109,8 +115,9 @@ class BenchmarkActivity : Activity() {
     /** Runs it to its end; what ended it early, null where nothing did. What is finished stays. */
     private fun Measurement.measure(benchmark: Benchmark, context: Context, total: Int): String? = try {
         benchmark.run(
-            { number, delegate, threads ->
-                status = context.getString(R.string.benchmark_running, number, total, delegate, threads)
+            { number, way ->
+                val threads = threads(context, way.delegate, way.threads)
+                status = context.getString(R.string.benchmark_running, number, total, way.delegate, threads)
                 tell()
             },
             { runs ->
@@ -119,8 +126,8 @@ class BenchmarkActivity : Activity() {
             },
         )
         null
-    } catch (problem: Problem) {
-        Words.of(context.resources, problem.fault)
+    } catch (error: Exception) {
+        Words.of(context.resources, Outcome.fault(error))
     }
 
     private fun Measurement.tell() {
@@ -144,7 +151,7 @@ class BenchmarkActivity : Activity() {
         val figures = context.getString(
             R.string.benchmark_row,
             run.ran,
-            run.threads,
+            threads(context, run.ran, run.threads),
             run.asked,
             milliseconds(run.times.p50),
             milliseconds(run.times.p90),
@@ -153,11 +160,15 @@ class BenchmarkActivity : Activity() {
             run.before.thermal?.toString() ?: context.getString(R.string.not_told),
             run.after.thermal?.toString() ?: context.getString(R.string.not_told),
         )
+        val share = if (run.ran == BenchmarkAsk.GPU) context.getString(R.string.benchmark_gpu_share) else null
         val fellBack = run.refusal?.let {
             Words.withTechnical(context.resources, context.getString(R.string.benchmark_fell_back), it)
         }
-        return listOfNotNull(figures, fellBack).joinToString("\n")
+        return listOfNotNull(figures, share, fellBack).joinToString("\n")
     }
+
+    private fun threads(context: Context, delegate: String, threads: Int): String =
+        if (delegate == BenchmarkAsk.GPU) context.getString(R.string.benchmark_no_threads) else "$threads"
 
     private fun milliseconds(value: Double) = "%.2f".format(Locale.getDefault(), value)
 

@@ -9,6 +9,7 @@ import android.graphics.Matrix
 import android.graphics.RectF
 import android.graphics.SurfaceTexture
 import android.hardware.camera2.CameraManager
+import android.hardware.display.DisplayManager
 import android.os.Bundle
 import android.view.Surface
 import android.view.TextureView
@@ -20,10 +21,11 @@ import dermport.core.Fault
 import dermport.core.Hint
 
 /** The camera with its guide ring and hints. */
-class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
+class CameraActivity : Activity(), TextureView.SurfaceTextureListener, DisplayManager.DisplayListener {
     private lateinit var preview: TextureView
     private lateinit var frame: PreviewFrame
     private lateinit var guide: GuideView
+    private lateinit var guideText: TextView
     private lateinit var hint: TextView
     private lateinit var shoot: Button
     private lateinit var gallery: Button
@@ -35,10 +37,12 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         setContentView(R.layout.camera)
+        Recents.hide(this)
         SystemBars.keepClear(findViewById(R.id.screen) as View)
         preview = findViewById(R.id.preview) as TextureView
         frame = findViewById(R.id.frame) as PreviewFrame
         guide = findViewById(R.id.guide) as GuideView
+        guideText = findViewById(R.id.guide_text) as TextView
         hint = findViewById(R.id.hint) as TextView
         shoot = findViewById(R.id.shoot) as Button
         gallery = findViewById(R.id.choose_picture) as Button
@@ -61,10 +65,12 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
 
     override fun onResume() {
         super.onResume()
+        displays().registerDisplayListener(this, null)
         when (CameraStep.next(granted(), asked)) {
             CameraStep.OPEN -> {
                 gallery.visibility = View.GONE
                 shoot.visibility = View.VISIBLE
+                guideText.visibility = View.VISIBLE
                 if (preview.isAvailable) preview.surfaceTexture?.let { open(it) }
             }
             CameraStep.ASK -> {
@@ -79,11 +85,21 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
 
     override fun onPause() {
         super.onPause()
+        displays().unregisterDisplayListener(this)
         session?.close()
         session = null
         told = null
         shoot.isEnabled = false
     }
+
+    private fun displays() = getSystemService(Context.DISPLAY_SERVICE) as DisplayManager
+
+    /** From one landscape to the other, nothing else is called: no size changes. */
+    override fun onDisplayChanged(displayId: Int) = turn()
+
+    override fun onDisplayAdded(displayId: Int) = Unit
+
+    override fun onDisplayRemoved(displayId: Int) = Unit
 
     override fun onActivityResult(requestCode: Int, resultCode: Int, data: Intent?) {
         val uri = data?.data
@@ -103,10 +119,11 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
     private fun open(texture: SurfaceTexture) {
         if (session != null || isFinishing) return
         shooting = false
-        val now = CameraSession(
+        lateinit var now: CameraSession
+        now = CameraSession(
             getSystemService(Context.CAMERA_SERVICE) as CameraManager,
             hinted = { found -> runOnUiThread { show(found) } },
-            taken = { jpeg -> runOnUiThread { answer(jpeg) } },
+            taken = { jpeg -> runOnUiThread { answer(now, jpeg) } },
             failed = { runOnUiThread { refused(R.string.camera_failed) } },
         )
         session = now
@@ -162,8 +179,9 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
         )
     }
 
-    private fun answer(jpeg: ByteArray) {
-        if (isFinishing || isDestroyed) return
+    /** A picture that comes when its session is closed is dropped: the screen shows another scene by then. */
+    private fun answer(from: CameraSession, jpeg: ByteArray) {
+        if (session !== from || isFinishing || isDestroyed) return
         Captured.put(jpeg)
         startActivity(ResultActivity.ofCamera(this))
     }
@@ -172,6 +190,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener {
         session?.close()
         session = null
         shoot.visibility = View.GONE
+        guideText.visibility = View.GONE // there is no ring to hold anything in, and little room in landscape
         hint.text = getString(message)
         gallery.visibility = View.VISIBLE
     }

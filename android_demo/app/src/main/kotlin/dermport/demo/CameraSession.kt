@@ -16,6 +16,8 @@ import android.os.Handler
 import android.os.HandlerThread
 import android.util.Size
 import android.view.Surface
+import dermport.core.CameraSize
+import dermport.core.CameraSizes
 import dermport.core.FrameHint
 import dermport.core.Hint
 
@@ -68,10 +70,11 @@ class CameraSession(
     val sensorTurn: Int get() = characteristics?.get(CameraCharacteristics.SENSOR_ORIENTATION) ?: 0
 
     /** The size of the preview's frames as the sensor has them, null where there is no camera. */
-    val previewSize: Size?
-        get() = sizes(SurfaceTexture::class.java)?.let { sizes -> photoSize?.let { CameraSizes.preview(sizes, it) } }
+    val previewSize: CameraSize?
+        get() = sizes(map()?.getOutputSizes(SurfaceTexture::class.java))
+            ?.let { sizes -> photoSize?.let { CameraSizes.preview(sizes, it) } }
 
-    private val photoSize: Size? get() = map()?.getOutputSizes(ImageFormat.JPEG)?.let { CameraSizes.photo(it) }
+    private val photoSize: CameraSize? get() = sizes(map()?.getOutputSizes(ImageFormat.JPEG))?.let { CameraSizes.photo(it) }
 
     /** Begins with the preview on [texture]; needs the permission. */
     @SuppressLint("MissingPermission") // CameraActivity asks for it first
@@ -79,7 +82,7 @@ class CameraSession(
         val name = id
         val photo = photoSize
         val preview = previewSize
-        val hint = map()?.getOutputSizes(ImageFormat.YUV_420_888)
+        val hint = sizes(map()?.getOutputSizes(ImageFormat.YUV_420_888))
         if (name == null || photo == null || preview == null || hint == null) return failed()
         texture.setDefaultBufferSize(preview.width, preview.height)
         surface = Surface(texture)
@@ -184,7 +187,7 @@ class CameraSession(
 
     private fun map() = characteristics?.get(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP)
 
-    private fun sizes(kind: Class<*>): Array<Size>? = map()?.getOutputSizes(kind)
+    private fun sizes(told: Array<Size>?): List<CameraSize>? = told?.map { CameraSize(it.width, it.height) }?.ifEmpty { null }
 
     private fun guarded(work: () -> Unit) {
         try {

@@ -7,8 +7,8 @@ import android.os.Looper
 import dermport.core.Answer
 import dermport.core.BenchmarkAsk
 import dermport.core.Fault
+import dermport.core.Outcome
 import dermport.core.Preprocessor
-import dermport.core.Problem
 import java.util.concurrent.ExecutorService
 import java.util.concurrent.Executors
 
@@ -26,27 +26,20 @@ object Diagnoser {
     /** Does [work] on the worker, then one of the others on the main thread. */
     fun <T> background(work: () -> T, done: (T) -> Unit, failed: (Fault) -> Unit) {
         worker.execute {
-            val outcome: () -> Unit = try {
-                later(work(), done)
-            } catch (problem: Problem) {
-                later(problem.fault, failed)
-            } catch (_: OutOfMemoryError) {
-                later(Fault.MemoryFull, failed)
-            }
-            main.post(outcome)
+            val told = Outcome.of(work, done, failed)
+            main.post(told)
         }
     }
-
-    private fun <T> later(value: T, tell: (T) -> Unit): () -> Unit = { tell(value) }
 
     /** The model in use; on the worker only. */
     fun model(context: Context): OpenedModel = model ?: OpenedModel.current(context).also { model = it }
 
     private fun use(opened: OpenedModel) {
-        network?.close()
+        val before = network
         network = null
         preprocessor = null
         model = opened
+        before?.close() // last: the other model is used even where LiteRT fails at this
     }
 
     /** Takes a model from storage if LiteRT runs it, and uses it from now on; on the worker only. */
@@ -78,6 +71,7 @@ object Diagnoser {
         val unknown = network.output("unknown")[0]
         val done = System.nanoTime()
         return Diagnosis(
+            model.sha256,
             probabilities,
             cam,
             unknown,

@@ -35,10 +35,8 @@ object ModelCard {
 
     private fun metric(resources: Resources, contract: Contract, name: String, value: String): String {
         val words = name.replace('_', ' ')
-        val ends = contract.training.metrics["${name}_interval"] as? List<*> ?: emptyList<Any>()
-        val numbers = ends.filterIsInstance<Number>().map { number(it.toDouble()) }
-        if (numbers.size != 2) return resources.getString(R.string.card_metric, words, value)
-        return resources.getString(R.string.card_metric_interval, words, value, numbers[0], numbers[1])
+        val (low, high) = contract.training.interval(name) ?: return resources.getString(R.string.card_metric, words, value)
+        return resources.getString(R.string.card_metric_interval, words, value, number(low), number(high))
     }
 
     private fun sensitivity(resources: Resources, contract: Contract): String {

@@ -68,7 +68,13 @@ class Network private constructor(
          * @param asked [BenchmarkAsk.CPU] or [BenchmarkAsk.GPU].
          * @throws Problem LiteRT refused it on the CPU too.
          */
-        fun open(context: Context, model: OpenedModel, asked: String, threads: Int): Network {
+        fun open(context: Context, model: OpenedModel, asked: String, threads: Int): Network = try {
+            opened(context, model, asked, threads)
+        } catch (error: LinkageError) {
+            throw Problem(Fault.RuntimeMissing(Build.SUPPORTED_ABIS.joinToString()), error)
+        }
+
+        private fun opened(context: Context, model: OpenedModel, asked: String, threads: Int): Network {
             var refusal: String? = null
             if (asked == BenchmarkAsk.GPU) {
                 try {
@@ -85,8 +91,6 @@ class Network private constructor(
                 return checked(compiled) { Network(compiled, model.file, BenchmarkAsk.CPU, threads, refusal) }
             } catch (error: LiteRtException) {
                 throw Problem(Fault.ModelRefused(model.name, said(error)), error)
-            } catch (error: LinkageError) {
-                throw Problem(Fault.RuntimeMissing(Build.SUPPORTED_ABIS.joinToString()), error)
             }
         }
 
@@ -102,7 +106,7 @@ class Network private constructor(
         /** Does not leave a compiled model behind whose buffers cannot be made. */
         private fun checked(compiled: CompiledModel, make: () -> Network): Network = try {
             make()
-        } catch (error: LiteRtException) {
+        } catch (error: Throwable) {
             compiled.close()
             throw error
         }

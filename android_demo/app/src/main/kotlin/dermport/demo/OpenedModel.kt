@@ -7,6 +7,7 @@ import dermport.core.Fault
 import dermport.core.ModelFile
 import dermport.core.ModelShelf
 import dermport.core.Problem
+import dermport.core.Sha256
 import dermport.core.Storage
 import java.nio.ByteBuffer
 
@@ -75,7 +76,7 @@ class OpenedModel(
             )
             val content = context.assets.open(asset).use { it.readBytes() }
             val file = ModelFile.read(ByteBuffer.wrap(content), asset)
-            return OpenedModel(file, asset, content.size.toLong(), ModelShelf.sha256(content), asset, null)
+            return OpenedModel(file, asset, content.size.toLong(), Sha256.of(content), asset, null)
         }
 
         private fun opened(kept: ModelShelf.Kept): OpenedModel {

@@ -9,8 +9,8 @@ import android.os.PowerManager
 import android.provider.Settings
 import dermport.core.PhoneFacts
 import dermport.core.PhoneState
+import dermport.core.Sha256
 import java.io.File
-import java.security.MessageDigest
 
 /** What the phone says of itself for a benchmark; nothing that tells whose it is. */
 object PhoneTeller {
@@ -40,16 +40,13 @@ object PhoneTeller {
     /** Eight hexadecimal digits, the same at every run of this app on this phone. */
     fun id(context: Context): String {
         val own = Settings.Secure.getString(context.contentResolver, Settings.Secure.ANDROID_ID) ?: ""
-        return hex(own.toByteArray()).take(8)
+        return Sha256.of(own.toByteArray()).take(8)
     }
 
-    /** SHA-256 of the installed app. */
-    fun app(context: Context): String = hex(File(context.packageCodePath).readBytes())
+    /** SHA-256 of the installed app; "not told" where Android does not let it be read. */
+    fun app(context: Context): String = Sha256.of(File(context.packageCodePath)) ?: NOT_TOLD
 
     private fun power(context: Context) = context.getSystemService(Context.POWER_SERVICE) as PowerManager
-
-    private fun hex(bytes: ByteArray) =
-        MessageDigest.getInstance("SHA-256").digest(bytes).joinToString("") { "%02x".format(it) }
 
     private fun told(text: String?) = text?.trim()?.ifEmpty { null } ?: NOT_TOLD
 }

@@ -43,6 +43,7 @@ class ResultActivity : Activity() {
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         setContentView(R.layout.result)
+        Recents.hide(this)
         SystemBars.keepClear(findViewById(R.id.screen) as View)
         headline = findViewById(R.id.headline) as TextView
         explanation = findViewById(R.id.explanation) as TextView
@@ -64,7 +65,8 @@ class ResultActivity : Activity() {
         chosen = savedInstanceState?.getInt(CHOSEN, -1) ?: -1
         @Suppress("DEPRECATION") // the way of the framework without a library
         val kept = lastNonConfigurationInstance as Kept?
-        captured = kept?.captured ?: Captured.take()
+        // what the camera left is not the picture of an address
+        captured = kept?.captured ?: if (intent.data == null) Captured.take() else null
         val before = kept?.shown
         if (before != null) show(before) else start(Diagnosis.of(savedInstanceState?.getBundle(DIAGNOSIS)))
     }
@@ -84,10 +86,12 @@ class ResultActivity : Activity() {
         val taken = captured
         Diagnoser.background(
             {
-                val file = Diagnoser.model(context).file
+                val model = Diagnoser.model(context)
+                val answered = before?.takeIf { it.isOf(model) }
                 val photo = photo(context, uri, taken, before != null)
-                val diagnosis = before ?: Diagnoser.look(context, photo ?: throw Problem(Fault.PictureGone))
-                Shown(file, diagnosis, photo?.preview(PREVIEW))
+                val gone = if (before == null) Fault.PictureGone else Fault.AnswerOfAnotherModel
+                val diagnosis = answered ?: Diagnoser.look(context, photo ?: throw Problem(gone))
+                Shown(model.file, diagnosis, photo?.preview(PREVIEW))
             },
             ::show,
             ::failed,
@@ -175,12 +179,16 @@ class ResultActivity : Activity() {
         (row.findViewById(R.id.bar) as ProgressBar).progress = (ranked.probability * 1000).toInt()
         val told = getString(R.string.probability_description, ranked.label.name, percent(ranked))
         row.contentDescription = "$told, ${getString(R.string.probability_action)}"
+        row.tag = ranked.index
         row.setOnClickListener { showMap(ranked, now) }
         return row
     }
 
     private fun showMap(ranked: Ranked, now: Shown) {
         chosen = ranked.index
+        for (i in 0 until probabilities.childCount) {
+            probabilities.getChildAt(i).let { row -> row.isSelected = row.tag == ranked.index }
+        }
         val (height, width) = now.file.mapSize
         val colors = HeatMap(height, width, now.file.contract.labels.size, MAP).draw(now.diagnosis.cam, ranked.index)
         val overlay = Bitmap.createBitmap(colors, MAP, MAP, Bitmap.Config.ARGB_8888)

@@ -40,6 +40,7 @@ object Words {
         is Fault.ChooserMissing -> R.string.fault_chooser_missing
         is Fault.RuntimeFailed -> R.string.fault_runtime_failed
         is Fault.RuntimeMissing -> R.string.fault_runtime_missing
+        is Fault.Unexpected -> R.string.fault_unexpected
         is Fault.BenchmarkValue -> R.string.fault_benchmark_value
     }
 }

@@ -1,32 +1,51 @@
 package dermport.core
 
-/** What a benchmark is to run: every number of threads with every delegate. */
+/** One way to run a model; [threads] of the CPU, 1 for a GPU: nobody sets any for it. */
+data class BenchmarkWay(val delegate: String, val threads: Int)
+
+/** What a benchmark is to run: the CPU with every number of threads, the GPU once. */
 data class BenchmarkAsk(val threads: List<Int>, val delegates: List<String>, val runs: Int, val seconds: Int) {
-    /** How many runs of the model file that are. */
-    val total: Int get() = threads.size * delegates.size
+    /** Every way, in the order in which they are run. */
+    val ways: List<BenchmarkWay>
+        get() = delegates.flatMap { delegate ->
+            (if (delegate == GPU) listOf(1) else threads).map { BenchmarkWay(delegate, it) }
+        }
 
     companion object {
         const val CPU = "xnnpack"
         const val GPU = "gpu"
         private const val MOST = 8
+        private val WORDS = listOf("threads", "delegates")
+        private val NUMBERS = listOf("runs", "seconds")
         val STANDARD = BenchmarkAsk(listOf(1, 4), listOf(CPU, GPU), 128, 10)
 
         /**
-         * Reads what `am start` was given; what is null or 0 is the standard.
+         * Reads what `am start` was given, by name; what is not given is the standard.
          *
-         * @throws Problem a value that cannot be.
+         * @throws Problem a name, a type or a value that cannot be.
          */
-        fun parse(threads: String?, delegates: String?, runs: Int, seconds: Int): BenchmarkAsk {
+        fun parse(given: Map<String, Any?>): BenchmarkAsk {
+            val known = WORDS + NUMBERS
+            given.keys.firstOrNull { it !in known }?.let {
+                throw Problem(Fault.BenchmarkValue("unknown value ${Json.line(it)}; known are ${known.joinToString()}"))
+            }
+            val words = WORDS.associateWith { name -> text(given, name)?.let { words(it, name) } }
             val ask = BenchmarkAsk(
-                threads?.let { words(it, "threads").map(::threads) } ?: STANDARD.threads,
-                delegates?.let { words(it, "delegates").map(::delegate) } ?: STANDARD.delegates,
-                if (runs == 0) STANDARD.runs else runs,
-                if (seconds == 0) STANDARD.seconds else seconds,
+                words["threads"]?.map(::threads) ?: STANDARD.threads,
+                words["delegates"]?.map(::delegate) ?: STANDARD.delegates,
+                number(given, "runs") ?: STANDARD.runs,
+                number(given, "seconds") ?: STANDARD.seconds,
             )
             if (ask.runs !in 1..100_000) throw wrong("runs", ask.runs, "1 to 100000")
             if (ask.seconds !in 1..120) throw wrong("seconds", ask.seconds, "1 to 120")
             return ask
         }
+
+        private fun text(given: Map<String, Any?>, name: String): String? =
+            if (name in given) given[name] as? String ?: throw wrong(name, given[name], "words, given by --es") else null
+
+        private fun number(given: Map<String, Any?>, name: String): Int? =
+            if (name in given) given[name] as? Int ?: throw wrong(name, given[name], "a number, given by --ei") else null
 
         private fun words(text: String, name: String): List<String> {
             val words = text.split(',').map { it.trim() }
@@ -34,8 +53,10 @@ data class BenchmarkAsk(val threads: List<Int>, val delegates: List<String>, val
             return words
         }
 
-        private fun wrong(name: String, found: Any, expected: String) =
-            Problem(Fault.BenchmarkValue("$name is ${Json.line(found)}; expected $expected"))
+        private fun wrong(name: String, found: Any?, expected: String): Problem {
+            val said = if (found is String) Json.line(found) else "$found"
+            return Problem(Fault.BenchmarkValue("$name is $said; expected $expected"))
+        }
 
         private fun threads(word: String): Int = word.toIntOrNull()?.takeIf { it in 1..16 }
             ?: throw wrong("threads", word, "1 to 16")

@@ -37,7 +37,17 @@ data class Training(
     val images: Number,
     val splitProtocol: String,
     val metrics: Map<String, Any?>,
-)
+) {
+    /**
+     * The ends of a metric's interval; null where there is none, or one that does not hold the metric: that of
+     * the calibration error lies above it, for every resampling of the pictures is calibrated worse than they are.
+     */
+    fun interval(metric: String): Pair<Double, Double>? {
+        val value = (metrics[metric] as? Number)?.toDouble() ?: return null
+        val ends = (metrics["${metric}_interval"] as? List<*>).orEmpty().filterIsInstance<Number>().map { it.toDouble() }
+        return if (ends.size == 2 && value in ends[0]..ends[1]) ends[0] to ends[1] else null
+    }
+}
 
 /**
  * Everything that the app must know to use a model file and to judge its answer.

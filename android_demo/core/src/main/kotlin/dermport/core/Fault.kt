@@ -46,6 +46,7 @@ sealed class Fault(vararg details: Any, val technical: String? = null) {
     object ChooserMissing : Fault()
     class RuntimeFailed(delegate: String, technical: String) : Fault(delegate, technical = technical)
     class RuntimeMissing(abi: String) : Fault(abi)
+    class Unexpected(technical: String) : Fault(technical = technical)
     class BenchmarkValue(technical: String) : Fault(technical = technical)
 
     override fun toString(): String = (listOf<Any>(javaClass.simpleName) + details + listOfNotNull(technical)).joinToString(" | ")

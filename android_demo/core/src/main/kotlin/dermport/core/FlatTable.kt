@@ -1,5 +1,6 @@
 package dermport.core
 
+import java.nio.Buffer
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
@@ -46,7 +47,8 @@ class FlatTable private constructor(private val bytes: ByteBuffer, private val a
     private fun copy(start: Int, count: Int): ByteArray {
         val copy = ByteArray(count)
         val view = bytes.duplicate()
-        view.position(start)
+        val place: Buffer = view // ByteBuffer has a position of its own only since Android 10
+        place.position(start)
         view.get(copy)
         return copy
     }

@@ -1,8 +1,8 @@
 package dermport.core
 
 import java.io.File
+import java.io.IOException
 import java.io.OutputStream
-import java.security.MessageDigest
 
 /**
  * The app's own copy of a model that was opened from storage.
@@ -18,13 +18,21 @@ class ModelShelf(private val folder: File) {
 
     val isEmpty: Boolean get() = !place.isFile
 
-    /** The model that lies there; null if none does. */
+    /**
+     * The model that lies there; null if none does.
+     *
+     * @throws Problem it cannot be read.
+     */
     fun read(): Kept? {
         if (isEmpty) return null
-        val content = place.readBytes()
-        val hash = sha256(content)
-        val named = named(hash)
-        return Kept(content, if (named.isFile) named.readText() else MODEL, hash, place.path)
+        try {
+            val content = place.readBytes()
+            val hash = Sha256.of(content)
+            val named = named(hash)
+            return Kept(content, if (named.isFile) named.readText() else MODEL, hash, place.path)
+        } catch (error: IOException) {
+            throw Problem(Fault.ModelDamaged(MODEL), error)
+        }
     }
 
     /**
@@ -41,7 +49,7 @@ class ModelShelf(private val folder: File) {
             Storage.replace(place) { half ->
                 half.outputStream().use(write)
                 val content = half.readBytes()
-                val hash = sha256(content)
+                val hash = Sha256.of(content)
                 Storage.replace(named(hash)) { it.writeText(name) }
                 tried(Kept(content, name, hash, half.path))
                 kept = Kept(content, name, hash, place.path)
@@ -61,7 +69,11 @@ class ModelShelf(private val folder: File) {
     }
 
     private fun dropOtherNames() {
-        val own = if (isEmpty) null else named(sha256(place.readBytes()))
+        val own = try {
+            if (isEmpty) null else named(Sha256.of(place.readBytes()))
+        } catch (_: IOException) {
+            return // whose name is whose is not known; the next model that can be read tidies up
+        }
         folder.listFiles().orEmpty().filter { it.name.startsWith(NAME) && it != own }.forEach { it.delete() }
     }
 
@@ -70,9 +82,5 @@ class ModelShelf(private val folder: File) {
     companion object {
         private const val MODEL = "model.tflite"
         private const val NAME = "model-name-"
-
-        /** Hexadecimal, small letters. */
-        fun sha256(content: ByteArray): String =
-            MessageDigest.getInstance("SHA-256").digest(content).joinToString("") { "%02x".format(it) }
     }
 }

@@ -17,6 +17,7 @@ data class PhoneState(val thermal: Int?, val battery: Int?, val celsius: Double?
 /**
  * One run of the benchmark screen: what was asked, what ran, and how long it took.
  *
+ * @property threads of the CPU; 1 where a GPU was asked for.
  * @property refusal what was said where the GPU refused and the CPU ran; null where what was asked ran.
  */
 data class PhoneRun(
@@ -36,11 +37,16 @@ data class PhoneRun(
 /** What the model file is called and holds. */
 data class TimedFile(val name: String, val format: String, val size: Long, val sha256: String)
 
-/** What was asked of the phone, the same for all of its runs. */
+/**
+ * What was asked of the phone, the same for all of its runs.
+ *
+ * @property ways how many rows that makes: the GPU is run once, whatever [threads] are.
+ */
 data class PhoneSettings(
     val file: TimedFile,
     val threads: List<Int>,
     val delegates: List<String>,
+    val ways: Int,
     val runs: Int,
     val seconds: Double,
 )
@@ -70,7 +76,7 @@ object PhoneRecord {
                 linkedMapOf(
                     "id" to phone,
                     "facts" to facts(facts),
-                    "finished" to (runs.size == settings.threads.size * settings.delegates.size),
+                    "finished" to (runs.size == settings.ways),
                     "rows" to runs.map { row(it, settings.file.name) },
                 ),
             ),
@@ -81,6 +87,7 @@ object PhoneRecord {
         "runner" to linkedMapOf("name" to NAME, "sha256" to app),
         "threads" to settings.threads,
         "delegates" to settings.delegates,
+        "ways" to settings.ways,
         "runs" to settings.runs,
         "seconds" to settings.seconds,
         "limit_s" to 300.0,
@@ -128,6 +135,7 @@ object PhoneRecord {
         "fault" to "",
         "notes" to listOfNotNull(
             "p90 ${"%.3f".format(java.util.Locale.ROOT, run.times.p90)} ms",
+            if (run.ran == BenchmarkAsk.GPU) "the GPU takes no number of CPU threads; 1 stands for none" else null,
             run.refusal?.let { "the GPU refused the model ($it); the CPU ran it" },
         ),
     )

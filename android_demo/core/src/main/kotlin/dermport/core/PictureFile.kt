@@ -15,19 +15,23 @@ class PictureFile private constructor(
 ) {
     enum class Kind { JPEG, PNG, WEBP, BMP }
 
-    /** As which part (1, 2, 4, 8) of its size to decode it: large photos would not fit in memory. */
+    /**
+     * As which part (1, 2, 4) of its size to decode it: more than 32 megapixels would not fit in memory. No side
+     * gets shorter than what the network sees of a picture.
+     */
     val sampleSize: Int
         get() {
-            if (width.toLong() * height <= REDUCED_PIXELS) return 1
             var part = 1
-            while (part < 8 && minOf(width, height) / (part * 2) >= REDUCED_SIDE) part *= 2
+            while (width.toLong() * height / (part * part) > REDUCED_PIXELS && minOf(width, height) / (part * 2) >= LEAST_SIDE) {
+                part *= 2
+            }
             return part
         }
 
     companion object {
         const val MOST_PIXELS = 200_000_000L
         private const val REDUCED_PIXELS = 32_000_000L
-        private const val REDUCED_SIDE = 2048
+        private const val LEAST_SIDE = 256
 
         /**
          * Reads the head of a picture and checks that its end is there.

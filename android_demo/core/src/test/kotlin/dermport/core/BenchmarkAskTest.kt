@@ -7,24 +7,42 @@ import org.junit.Test
 class BenchmarkAskTest {
     @Test
     fun `what is not given is the standard`() {
-        assertEquals(BenchmarkAsk.STANDARD, BenchmarkAsk.parse(null, null, 0, 0))
-        val ask = BenchmarkAsk.parse("1, 2,8", "gpu", 10, 3)
-        assertEquals(BenchmarkAsk(listOf(1, 2, 8), listOf("gpu"), 10, 3), ask)
-        assertEquals(3, ask.total)
+        assertEquals(BenchmarkAsk.STANDARD, BenchmarkAsk.parse(emptyMap()))
+        val given = mapOf("threads" to "1, 2,8", "delegates" to "gpu", "runs" to 10, "seconds" to 3)
+        assertEquals(BenchmarkAsk(listOf(1, 2, 8), listOf("gpu"), 10, 3), BenchmarkAsk.parse(given))
         // the command in the README
-        assertEquals(BenchmarkAsk.STANDARD, BenchmarkAsk.parse("1,4", "xnnpack,gpu", 128, 10))
+        val all = mapOf("threads" to "1,4", "delegates" to "xnnpack,gpu", "runs" to 128, "seconds" to 10)
+        assertEquals(BenchmarkAsk.STANDARD, BenchmarkAsk.parse(all))
     }
 
     @Test
     fun `what cannot be is named`() {
-        fun refused(threads: String?, delegates: String?, runs: Int, seconds: Int) =
-            fault { BenchmarkAsk.parse(threads, delegates, runs, seconds) }.technical
-        assertEquals("threads is \"x\"; expected 1 to 16", refused("1,x", null, 0, 0))
-        assertEquals("threads is \"17\"; expected 1 to 16", refused("17", null, 0, 0))
-        assertEquals("threads is \"4,4\"; expected at most 8, each once", refused("4,4", null, 0, 0))
-        assertEquals("delegates is \"nnapi\"; expected xnnpack, gpu or xnnpack,gpu", refused(null, "nnapi", 0, 0))
-        assertEquals("runs is -1; expected 1 to 100000", refused(null, null, -1, 0))
-        assertEquals("seconds is 999; expected 1 to 120", refused(null, null, 0, 999))
+        assertEquals("threads is \"x\"; expected 1 to 16", refused("threads" to "1,x"))
+        assertEquals("threads is \"17\"; expected 1 to 16", refused("threads" to "17"))
+        assertEquals("threads is \"4,4\"; expected at most 8, each once", refused("threads" to "4,4"))
+        assertEquals("delegates is \"nnapi\"; expected xnnpack, gpu or xnnpack,gpu", refused("delegates" to "nnapi"))
+        assertEquals("runs is -1; expected 1 to 100000", refused("runs" to -1))
+        assertEquals("runs is 0; expected 1 to 100000", refused("runs" to 0))
+        assertEquals("seconds is 999; expected 1 to 120", refused("seconds" to 999))
+    }
+
+    @Test
+    fun `another name or type is never the standard`() {
+        assertEquals("unknown value \"run\"; known are threads, delegates, runs, seconds", refused("run" to 500))
+        assertEquals("threads is 4; expected words, given by --es", refused("threads" to 4))
+        assertEquals("runs is \"500\"; expected a number, given by --ei", refused("runs" to "500"))
+        assertEquals("runs is 500; expected a number, given by --ei", refused("runs" to 500L))
+        assertEquals("seconds is null; expected a number, given by --ei", refused("seconds" to null))
+        assertEquals("delegates is null; expected words, given by --es", refused("delegates" to null))
+    }
+
+    private fun refused(given: Pair<String, Any?>) = fault { BenchmarkAsk.parse(mapOf(given)) }.technical
+
+    @Test
+    fun `a GPU is run once, whatever the threads of the CPU`() {
+        val cpu = listOf(BenchmarkWay("xnnpack", 1), BenchmarkWay("xnnpack", 4))
+        assertEquals(cpu + BenchmarkWay("gpu", 1), BenchmarkAsk.STANDARD.ways)
+        assertEquals(listOf(BenchmarkWay("gpu", 1)), BenchmarkAsk(listOf(2, 8), listOf("gpu"), 1, 1).ways)
     }
 
     @Test

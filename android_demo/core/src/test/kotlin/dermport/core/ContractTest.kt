@@ -1,6 +1,7 @@
 package dermport.core
 
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertNull
 import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
@@ -17,6 +18,17 @@ class ContractTest {
         assertEquals(Recipe(true, Crop.NONE, 84, 224), contract.recipe)
         assertEquals(2.7729, contract.calibration.unknownThreshold, 1e-4)
         assertTrue("Not a medical device" in contract.intendedUse)
+    }
+
+    @Test
+    fun `an interval that does not hold its value is not shown`() {
+        val training = Contract.parse(text, "file").training
+        val (low, high) = checkNotNull(training.interval("accuracy"))
+        assertEquals(0.6666, low, 1e-4)
+        assertEquals(0.7149, high, 1e-4)
+        assertNull(training.interval("calibration_error"))
+        assertNull(training.interval("no_metric"))
+        assertNull(training.interval("accuracy_interval"))
     }
 
     @Test

@@ -25,7 +25,7 @@ class ModelShelfTest {
         val read = checkNotNull(ModelShelf(folder.root).read())
         assertEquals("first", String(read.content))
         assertEquals("mine.tflite", read.name)
-        assertEquals(ModelShelf.sha256("first".toByteArray()), read.sha256)
+        assertEquals(Sha256.of("first".toByteArray()), read.sha256)
         assertEquals(File(folder.root, "model.tflite").path, kept.path)
         assertEquals(kept.path, read.path)
     }
@@ -93,6 +93,19 @@ class ModelShelfTest {
         put("first", "mine.tflite")
         assertEquals(Fault.ModelMissing, fault { shelf.clearFor<String> { throw Problem(Fault.ModelMissing) } })
         assertEquals("mine.tflite", shelf.read()?.name)
+    }
+
+    @Test
+    fun `a model that cannot be read is a message, and is given up for the app's own`() {
+        val unreadable = File("/proc/self/mem") // reading it from the start fails, for root too
+        assumeTrue("needs $unreadable", unreadable.isFile)
+        Files.createSymbolicLink(File(folder.root, "model.tflite").toPath(), unreadable.toPath())
+        assertEquals(listOf("model.tflite"), fault { shelf.read() }.details)
+        assertEquals("shipped", shelf.clearFor { "shipped" })
+        assertNull(shelf.read())
+        Files.createSymbolicLink(File(folder.root, "model.tflite").toPath(), unreadable.toPath())
+        put("second", "yours.tflite")
+        assertEquals("yours.tflite", shelf.read()?.name)
     }
 
     private fun put(content: String, name: String) = shelf.replace(name, { it.write(content.toByteArray()) }) { }

@@ -82,7 +82,7 @@ class PictureFileTest {
     }
 
     @Test
-    fun `photos above 32 megapixels are decoded smaller, never below 2048`() {
+    fun `photos above 32 megapixels are decoded at a half or less`() {
         val png = Golden.bytes("exif_6.png")
         fun sized(width: Int, height: Int): PictureFile {
             val copy = png.clone()
@@ -95,7 +95,11 @@ class PictureFileTest {
         assertEquals(1, sized(6500, 4900).sampleSize)
         assertEquals(2, sized(8000, 6000).sampleSize)
         assertEquals(4, sized(16000, 12000).sampleSize)
-        assertEquals(1, sized(60000, 600).sampleSize)
+        assertEquals(2, sized(26000, 3900).sampleSize)
+        assertEquals(4, sized(60000, 3000).sampleSize)
+        assertEquals(2, sized(60000, 600).sampleSize)
+        // the network would see a smaller picture than it was trained on
+        assertEquals(1, sized(400_000, 500).sampleSize)
     }
 }
 
