@@ -148,13 +148,14 @@ app-model: $(EXPORT) ## put the int8 file of the latest export into the Android 
 	then out=$(call quoted,$(OUT)); else out='artifacts/$(notdir $(RELEASED))'; fi; \
 	$(BIN)/python -m android_demo.check model "$$out"
 
-app-test: $(EXPORT) ## compile and test the Android demo as far as it goes without a phone
+app-test: $(DEV) ## compile and test the Android demo as far as it goes without a phone
 	$(BIN)/python -m android_demo.check golden --check
 	$(BIN)/python -m android_demo.check core
 	$(BIN)/python -m android_demo.check litert
 	$(BIN)/python -m android_demo.check app
 	$(BIN)/python -m android_demo.check screens --check
 	$(BIN)/python -m android_demo.check speed --rounds 5
+	$(BIN)/python -m pytest -q -m "not slow" tests/android_demo tests/test_ios_doc.py
 
 app-speed: $(EXPORT) ## time the demo's preprocessing beside Pillow's (JSON)
 	$(BIN)/python -m android_demo.check speed $(if $(JSON),--json $(call quoted,$(call home,$(JSON))))
