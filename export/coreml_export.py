@@ -125,7 +125,7 @@ def _root(items: dict[str, Any]) -> str:
     return next(key for key, item in items.items() if item["name"].endswith(".mlmodel"))
 
 
-_OBSERVED_AT_ONCE = 8  # images; more of them take longer, for want of cache
+_OBSERVED_AT_ONCE = 8  # images; more of them gain nothing
 # Below so many numbers int8 saves next to nothing; it is coremltools' own default.
 SMALLEST_QUANTIZED = 2048
 

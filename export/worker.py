@@ -1,7 +1,7 @@
 """A second process that makes some of an export's files while this one makes the others.
 
 Converters are Python code that keeps one core busy, and what they share with each other is little
-beyond a family of formats, so two processes take little more than half of the time.
+beyond a family of formats, so two processes keep two cores busy.
 """
 
 from __future__ import annotations

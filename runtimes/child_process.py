@@ -129,6 +129,8 @@ class Child:
 
     def said(self) -> str:
         """What it has written to standard error so far, at most the last 4 kB."""
+        if self._errors.closed:  # `end` was here
+            return ""
         size = os.fstat(self._errors.fileno()).st_size
         self._errors.seek(max(0, size - _LONGEST_WORDS))
         return self._errors.read().decode(errors="replace")
