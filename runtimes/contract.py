@@ -369,5 +369,12 @@ def _training(item: StrictObject, newer: bool) -> Training:
 def _check_derived(top: StrictObject, key: str, derived: Any, newer: bool) -> None:
     """The descriptions of input and outputs follow from the rest; another text is another model."""
     found = top.mapping(key) if isinstance(derived, dict) else top.array(key)
-    if found != derived and not newer:
+    # Neither of them has a truth value anywhere, and to Python false is the same as 0.
+    if (found != derived or _has_flag(found)) and not newer:
         raise top.error(key, found, f"what the rest of it says, {json.dumps(derived)[:200]}")
+
+
+def _has_flag(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_flag, value.values()))
+    return any(map(_has_flag, value)) if isinstance(value, list) else isinstance(value, bool)

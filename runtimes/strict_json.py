@@ -20,7 +20,9 @@ def parse_object(text: str, origin: str) -> StrictObject:
         InputError: not JSON, or not an object.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{origin}: this is not valid JSON ({error}). "
@@ -180,6 +182,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"the key '{key}' stands twice in one object")
         result[key] = value
     return result
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number[:20]} is too large for a number")
+    return value
 
 
 def _no_constant(name: str) -> Any:

@@ -58,6 +58,7 @@ DAMAGES: dict[str, tuple[list[Any], Any, str]] = {
     "the same label twice": (["labels", 1], {"code": "MEL", "name": "again"}, "MEL"),
     "another input": (["input", "range"], [0, 1], "input"),
     "another schema": (["schema"], "onnx", "dermport.contract"),
+    "a truth value in a list of numbers": (["input", "range"], [False, 255], "input"),
     "a newer major version": (["version"], "2.0", "2.0"),
     "no version": (["version"], "one", "version"),
 }
@@ -108,6 +109,13 @@ def test_a_key_that_stands_twice_is_refused(contract: Contract) -> None:
 def test_numbers_that_are_none_are_refused(contract: Contract, constant: str) -> None:
     text = contract.to_json().replace('"seed": 3', f'"seed": {constant}')
     with pytest.raises(InputError, match="not a JSON number"):
+        Contract.from_json(text, "origin")
+
+
+@pytest.mark.parametrize("newer", ["1.2", "1.7"])
+def test_a_number_beyond_all_is_refused_wherever_it_stands(contract: Contract, newer: str) -> None:
+    text = contract.to_json().replace('"version": "1.2"', f'"version": "{newer}", "more": 1e999')
+    with pytest.raises(InputError, match="1e999 is too large"):
         Contract.from_json(text, "origin")
 
 
