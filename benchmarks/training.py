@@ -16,7 +16,7 @@ from benchmarks.memory import peak_memory
 from benchmarks.trace import TraceSummary, summarise_trace
 from distill.augment import Augmentation
 from distill.dataset import DeviceImages
-from distill.device import keep_freed_memory, to_channels_last
+from distill.device import keep_freed_memory, ready_for_training, to_channels_last
 from distill.models import build_classifier, normalise
 from distill.provenance import provenance
 from distill.recipes import Method, Pair, Phase, Stage
@@ -121,7 +121,7 @@ def measure_training(
         teacher = FrozenTeacher(model, head, teacher_size)
     student = build_classifier(pair.student, _CLASSES)
     task = StudentTask(student, method, torch.ones(_CLASSES), teacher)
-    to_channels_last(task, device).train()
+    ready_for_training(task, device).train()
     forward = torch.compile(task) if compiled else task
     optimizer = torch.optim.SGD(task.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-3)
     stage = Stage(phases=(Phase(1, size, batch, views),), lr=1e-3)

@@ -60,6 +60,18 @@ def to_channels_last(module: nn.Module, device: torch.device) -> nn.Module:
     return module
 
 
+def ready_for_training(module: nn.Module, device: torch.device) -> nn.Module:
+    """Moves a module to the device as `to_channels_last` does, and spares a step needless copies.
+
+    A ReLU6 in place overwrites what its gradient needs, so torch copies its input first. Beside its
+    input it computes the same bits, and without gradients in place is the faster way.
+    """
+    for each in module.modules():
+        if isinstance(each, nn.Hardtanh):  # which a ReLU6 is
+            each.inplace = False
+    return to_channels_last(module, device)
+
+
 def keep_freed_memory(device: torch.device = _CPU) -> None:
     """Lets this process keep the memory that a step frees for the next step, on the CPU.
 

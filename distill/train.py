@@ -24,7 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from distill import losses
 from distill.augment import Augmentation, make_views
 from distill.dataset import Dataset, DeviceImages
-from distill.device import to_channels_last
+from distill.device import ready_for_training
 from distill.divergence import DivergenceWatch
 from distill.inference import predict_logits
 from distill.optimizer import build_optimizer
@@ -144,7 +144,7 @@ def train(
         InputError: the state belongs to another setting, or the loss is no longer finite.
     """
     device, rank = context.images.device, rank_and_world()[0]
-    to_channels_last(task, device)
+    ready_for_training(task, device)
     with_global_batchnorm(task)
     rows = torch.from_numpy(context.dataset.rows("train")).to(device)
     labels = torch.from_numpy(context.dataset.labels("train")).to(device)
