@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,8 +64,12 @@ def write_trained_weights(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    folder = tmp_path_factory.mktemp("benchmarks")
+def exported(made_once: Callable[..., Path]) -> Exported:
+    folder = made_once("exported", _export)
+    return Exported(folder / "run", folder / "artifacts")
+
+
+def _export(folder: Path) -> None:
     write_sample(folder / "data", per_class=60, size=40)
     (folder / "tiny.yaml").write_text(BUDGET)
     words = ["--data", str(folder / "data"), "--out", str(folder / "run")]
@@ -75,7 +80,6 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     words = ["--only", "onnx:fp32", "onnx:int8", "--parity-images", "64"]
     out = folder / "artifacts"
     _program("export", "run", str(folder / "run"), "--out", str(out), *words)
-    return Exported(folder / "run", out)
 
 
 @pytest.fixture(scope="session")

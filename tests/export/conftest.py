@@ -123,9 +123,12 @@ student:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(made_once: Callable[..., Path]) -> Path:
     """A run of `distill train` on the synthetic sample, as short as it can be."""
-    folder = tmp_path_factory.mktemp("export")
+    return made_once("trained", _train) / "run"
+
+
+def _train(folder: Path) -> None:
     write_sample(folder / "data", per_class=60, size=40)
     (folder / "tiny.yaml").write_text(BUDGET)
     words = ["--data", str(folder / "data"), "--out", str(folder / "run")]
@@ -138,4 +141,3 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return folder / "run"
