@@ -22,14 +22,14 @@ def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
     Raises:
         InputError: the file system keeps no locks.
     """
-    if path.is_dir():
-        handle = os.open(path, os.O_RDONLY)
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = -1
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            while not _is_at(handle, path):  # its last holder may just have removed it
+                if handle >= 0:
+                    os.close(handle)
+                handle = _open(path)
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
             return
@@ -39,7 +39,53 @@ def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
             ) from error
         yield True
     finally:
-        os.close(handle)
+        if handle >= 0:
+            os.close(handle)
+
+
+def _open(path: Path) -> int:
+    if path.is_dir():
+        return os.open(path, os.O_RDONLY)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether an open file is still the one of that name."""
+    try:
+        return handle >= 0 and os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def alone_with(file: Path) -> Iterator[None]:
+    """Holds a file of results for the block, by a hidden lock file beside it, which goes with it.
+
+    Two measurements that both keep their results in one file would write each other's away.
+    Folders that are made for the lock and are empty afterwards are removed.
+
+    Args:
+        file: that is read and written in the block; it may be missing.
+
+    Raises:
+        InputError: another measurement holds it.
+    """
+    made = [folder for folder in file.absolute().parents if not folder.exists()]
+    lock = file.with_name(f".{file.name}.lock")
+    with claim(lock) as mine:
+        if not mine:
+            raise InputError(
+                f"{file}: another measurement keeps its results there and still runs. Wait until "
+                "it has ended, end it with Ctrl-C, or name another --json."
+            )
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            with suppress(OSError):
+                for folder in made:
+                    folder.rmdir()  # only an empty one can be removed
 
 
 @contextmanager

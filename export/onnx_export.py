@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import torch
 from export.deployable import HEAD_WEIGHT, Deployable
 from export.quantization.aware.sites import LearnedRanges
 from export.quantization.aware.steps import PIXELS, Range
+from export.quantization.equal_sums import Addition, equal_sums
 from export.quantization.float_layers import Step, in_float
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS, usable_range
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
@@ -168,9 +169,16 @@ def quantize_static(
     names = [name for node in nodes for name in node.output]
     overrides: dict[str, Any]
     if learned is None:
+        ranges = _measure_ranges(model, names, images, estimator)
         overrides = {
             name: [{"rmin": np.float32(low), "rmax": np.float32(high)}]
-            for name, (low, high) in _measure_ranges(model, names, images, estimator).items()
+            for name, (low, high) in ranges.items()
+        }
+        in_int8 = [node for node in nodes if node.name not in kept]
+        source = _sources(in_int8, ranges)
+        spans = equal_sums(ranges, _additions(in_int8, source))
+        overrides |= {
+            name: [_as_override(spans[source[name]])] for name in ranges if source[name] in spans
         }
     else:
         overrides = {name: [_as_override(span)] for name, span in learned.of_tensors(steps).items()}
@@ -217,6 +225,35 @@ def _steps(model: ModelProto, nodes: Sequence[Any]) -> list[Step]:
             )
         )
     return steps
+
+
+def _sources(nodes: Sequence[Any], ranges: Mapping[str, tuple[float, float]]) -> dict[str, str]:
+    """For each tensor the one whose values it has, and is to have the steps of: often itself."""
+    found = {name: name for name in ranges}
+    for node in nodes:
+        before, after = node.input[0], node.output[0]
+        if node.op_type in ("MaxPool", "Pad") and ranges.get(before) == ranges.get(after):
+            found[after] = found.get(before, after)
+    return found
+
+
+def _additions(nodes: Sequence[Any], source: Mapping[str, str]) -> list[Addition]:
+    """The additions of two activations, with the tensors that are rounded around them."""
+    readers: dict[str, list[Any]] = {}
+    for node in nodes:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+
+    def rounded(name: str) -> str:  # an activation function is part of what it follows
+        following = readers.get(name, [])
+        joined = len(following) == 1 and following[0].op_type in ("Relu", "Clip")
+        return str(following[0].output[0]) if joined else name
+
+    return [
+        Addition((source[node.input[0]], source[node.input[1]]), rounded(node.output[0]))
+        for node in nodes
+        if node.op_type == "Add" and source.keys() >= set(node.input)
+    ]
 
 
 def _pixels(model: ModelProto) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from runtimes.atomic import replacing_file
 from runtimes.errors import InputError, MissingDependencyError
 from runtimes.model_files import read_model_file
+from runtimes.tflite_completeness import check_complete
 
 _IDENTIFIER = b"TFL3"
 _MAX_ENTRIES = 10_000
@@ -157,7 +158,9 @@ def _model(path: Path, content: bytes, schema: Any) -> Any:
             f"{path}: this is not a TensorFlow Lite model (its bytes 4 to 8 are {content[4:8]!r}, "
             f"expected {_IDENTIFIER!r}). Fetch the file again or export it again."
         )
-    return schema.Model.GetRootAs(content, 0)
+    model = schema.Model.GetRootAs(content, 0)
+    check_complete(path, len(content), model)
+    return model
 
 
 def _schema() -> Any:

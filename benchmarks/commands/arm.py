@@ -4,8 +4,9 @@ QEMU runs an arm64 Python with the runtimes' own builds for ARM: first as a cort
 dot products of bytes, then as a cortex-a76, which has them, so that both kinds of int8 kernels are
 used. fp32 has to be the same within 1e-5 in probability, int8 within what its float head may sum
 in another order: 1e-6, and 1e-5 of the class maps. A cortex-a76 computes fp16 in half precision,
-where x86 takes float32, so fp16 may be 0.02 apart. Emulation says nothing about speed. What it
-needs is fetched once, into --folder, from Debian and PyPI.
+where x86 takes float32, so fp16 may be 0.02 apart. Of an int8 .onnx outside its limit, the first
+operator that differs is named, with how many of its values differ and by how many steps. Emulation
+says nothing about speed. What it needs is fetched once, into --folder, from Debian and PyPI.
 
 examples:
   python -m benchmarks arm artifacts/ssd_kd

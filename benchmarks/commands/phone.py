@@ -16,6 +16,7 @@ exit code: 0 all ran, 1 a run failed or a phone went away, 2 bad input or no pho
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from runtimes.arguments import path, positive, seconds, threads
 
 if TYPE_CHECKING:
     from benchmarks.latency.files import TimedFile
-    from benchmarks.phone.document import Document
+    from benchmarks.phone.document import Document, Settings
     from benchmarks.phone.records import Row
     from benchmarks.phone.runner import Runner
 
@@ -69,16 +70,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints a table a phone, and why a run or a phone failed."""
-    from threading import Event
-
-    from benchmarks.phone.adb import find_adb
     from benchmarks.phone.cooling import CoolDown
-    from benchmarks.phone.devices import choose_devices, list_devices
-    from benchmarks.phone.document import Settings, open_document
-    from benchmarks.phone.measure import connect, measure_phones
+    from benchmarks.phone.document import Settings
     from benchmarks.phone.runner import Amount
+    from distill.locks import alone_with
     from runtimes.atomic import check_output
-    from runtimes.console import fail, note, say, warn
+
+    _check(args)
+    if args.json is not None:
+        check_output(args.json, ".json")
+    settings = Settings(
+        files=_tflite_files(args.files),
+        threads=tuple(args.threads),
+        delegates=tuple(args.delegate),
+        amount=Amount(args.runs, args.seconds, args.limit),
+        cool_down=CoolDown(args.cool_down, args.battery),
+        runner=_runner(args.runner),
+    )
+    with nullcontext() if args.json is None else alone_with(args.json):
+        return _measure(args, settings)
+
+
+def _check(args: argparse.Namespace) -> None:
     from runtimes.errors import InputError
 
     if args.runs < 1:
@@ -90,16 +103,17 @@ def run(args: argparse.Namespace) -> int:
     for name in ("threads", "delegate"):
         if len(set(getattr(args, name))) < len(getattr(args, name)):
             raise InputError(f"--{name} names a value twice; name each once.")
-    if args.json is not None:
-        check_output(args.json, ".json")
-    settings = Settings(
-        files=_tflite_files(args.files),
-        threads=tuple(args.threads),
-        delegates=tuple(args.delegate),
-        amount=Amount(args.runs, args.seconds, args.limit),
-        cool_down=CoolDown(args.cool_down, args.battery),
-        runner=_runner(args.runner),
-    )
+
+
+def _measure(args: argparse.Namespace, settings: Settings) -> int:
+    from threading import Event
+
+    from benchmarks.phone.adb import find_adb
+    from benchmarks.phone.devices import choose_devices, list_devices
+    from benchmarks.phone.document import open_document
+    from benchmarks.phone.measure import connect, measure_phones
+    from runtimes.console import fail, note, say, warn
+
     document = open_document(settings, args.json, args.resume)
     adb = find_adb(Event())
     ready, others = choose_devices(list_devices(adb), args.device)

@@ -23,8 +23,7 @@ phone came, 2 bad input
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     """Serves the page, then prints a table a phone and why a file failed."""
     from benchmarks.web.packages import fetch_packages, read_packages
     from benchmarks.web.site import read_export
+    from distill.locks import alone_with
     from runtimes.atomic import check_output
     from runtimes.console import note, say
 
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         check_output(args.json, ".json")
     export = read_export(args.artifacts)
     packages = read_packages(args.folder)
-    with nullcontext() if args.json is None else _alone_with(args.json):
+    with nullcontext() if args.json is None else alone_with(args.json):
         return _measure(args, export, packages, certificate)
 
 
@@ -154,29 +154,6 @@ def _check(args: argparse.Namespace) -> None:
         )
     if len(set(args.threads)) < len(args.threads):
         raise InputError("--threads names a value twice; name each once.")
-
-
-@contextmanager
-def _alone_with(file: Path) -> Iterator[None]:
-    """Holds a record for the block: a second server would write it without the first's phones."""
-    from distill.locks import claim
-    from runtimes.errors import InputError
-
-    made = [folder for folder in file.absolute().parents if not folder.exists()]
-    lock = file.with_name(f".{file.name}.lock")
-    with claim(lock) as mine:
-        if not mine:
-            raise InputError(
-                f"{file}: another `benchmarks web` keeps its figures there and still runs. End "
-                "that one with Ctrl-C, or name another --json."
-            )
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
-            with suppress(OSError):
-                for folder in made:
-                    folder.rmdir()  # only an empty one can be removed
 
 
 def _certificate(args: argparse.Namespace) -> Certificate | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -11,11 +10,18 @@ from typing import Any
 from benchmarks.latency.files import TimedFile
 from benchmarks.phone.cooling import CoolDown
 from benchmarks.phone.facts import Facts
+from benchmarks.phone.record_file import (
+    check_settings,
+    differing,
+    file_to_json,
+    open_record,
+    phone_to_json,
+    read_phones,
+)
 from benchmarks.phone.records import Ask, Row
 from benchmarks.phone.runner import Amount, Runner
 from runtimes.atomic import write_json
 from runtimes.errors import InputError
-from runtimes.strict_json import StrictObject, parse_object
 
 SCHEMA, VERSION = "dermport.phone", "1.0"
 
@@ -50,10 +56,7 @@ class Settings:
             "seconds": self.amount.seconds,
             "limit_s": self.amount.limit,
             "cool_down": asdict(self.cool_down),
-            "files": [
-                {"name": f.name, "format": f.format, "size": f.size, "sha256": f.sha256}
-                for f in self.files
-            ],
+            "files": [file_to_json(file) for file in self.files],
         }
 
 
@@ -111,12 +114,7 @@ class Document:
     def to_json(self) -> dict[str, Any]:
         """Plain values, without paths and serial numbers."""
         phones = [
-            {
-                "id": phone,
-                "facts": self.facts[phone].to_json(),
-                "finished": self.finished(phone),
-                "rows": [row.to_json() for row in rows.values()],
-            }
+            phone_to_json(phone, self.facts[phone], self.finished(phone), rows)
             for phone, rows in self.rows.items()
         ]
         head = {"schema": SCHEMA, "version": VERSION}
@@ -146,7 +144,7 @@ def open_document(settings: Settings, path: Path | None, resume: bool) -> Docume
 
 def _refuse_to_lose(path: Path) -> None:
     try:
-        kept = _open(path)
+        kept = open_record(path, SCHEMA, VERSION)
         unfinished = [not phone.flag("finished") for phone in kept.children("phones")]
     except InputError:
         return  # another program's file, or a damaged one: replaced as any result is
@@ -157,62 +155,10 @@ def _refuse_to_lose(path: Path) -> None:
         )
 
 
-def _open(path: Path) -> StrictObject:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: it cannot be read ({error}). Name another --json.") from error
-    found = parse_object(text, str(path))
-    schema, version = found.text("schema"), found.text("version")
-    if (schema, version) != (SCHEMA, VERSION):
-        raise InputError(
-            f"{path}: it is a {schema} {version}; expected {SCHEMA} {VERSION}. Name another --json."
-        )
-    return found
-
-
 def _read_into(document: Document, path: Path) -> None:
-    kept = _open(path)
-    change = differing(kept.mapping("settings"), document.settings.to_json())
-    if change:
-        raise InputError(
-            f"{path} was made with other settings ({change}). Use those, or name another --json."
-        )
-    asks = set(document.settings.asks())
-    for phone in kept.children("phones"):
-        name = phone.text("id")
-        document.facts[name] = Facts.from_json(phone.child("facts"))
-        phone.flag("finished")
-        rows = [Row.from_json(row) for row in phone.children("rows")]
-        phone.close()
-        if any(row.ask not in asks for row in rows):
-            raise InputError(f"{path}: it holds runs that its settings do not name. It is damaged.")
-        document.rows[name] = {row.ask: row for row in rows}
+    kept = open_record(path, SCHEMA, VERSION)
+    check_settings(kept, document.settings.to_json(), path)
+    asks = document.settings.asks()
+    for name, facts, rows in read_phones(kept, asks, path, Facts.from_json, Row.from_json):
+        document.facts[name], document.rows[name] = facts, rows
     kept.close()
-
-
-def differing(old: dict[str, Any], new: dict[str, Any], before: str = "") -> str:
-    """Names the first value that differs, as "name: old, now new"; "" if all are equal.
-
-    Args:
-        old: plain values as JSON has them.
-        new: likewise.
-        before: the name of the object that both are.
-    """
-    for name in (*old, *(name for name in new if name not in old)):
-        was, now = old.get(name), new.get(name)
-        if isinstance(was, dict) and isinstance(now, dict):
-            if inner := differing(was, now, f"{before}{name}."):
-                return inner
-        elif was != now:
-            return f"{before}{name}: {_brief(was, now)}, now {_brief(now, was)}"
-    return ""
-
-
-def _brief(value: Any, other: Any) -> str:
-    """A value as text; of a list of objects only what the other list does not have."""
-    if isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
-        own = [v for v in value if not isinstance(other, list) or v not in other]
-        shown: Sequence[str] = [f"{v.get('name')} {str(v.get('sha256'))[:12]}" for v in own]
-        return " and ".join(shown) or "the same in another order or number"
-    return str(value)[:100]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.arm.first_difference import Difference
 from benchmarks.report.document import Document
 from benchmarks.report.export import Export
 from benchmarks.report.fields import LARGEST, count, number, share
@@ -150,6 +151,8 @@ def _arm(item: StrictObject, form: str) -> Opinion:
         if limit.number_or_none("maps") is not None:
             asked.append(f"a class map by {number(limit, 'maps', 0, LARGEST):g}")
         faults.append(", ".join(asked))
+        if item.has("first") and (first := item.child_or_none("first")):
+            faults.append(f"it differs {_difference(first)}")
     return Opinion(
         format=form,
         file=item.text("file"),
@@ -159,6 +162,14 @@ def _arm(item: StrictObject, form: str) -> Opinion:
         agreement=None,
         agrees=not faults,
         faults=tuple(faults),
+    )
+
+
+def _difference(item: StrictObject) -> Difference:
+    return Difference(
+        item.text("operator"),
+        item.text("layer"),
+        *(count(item, key, 0) for key in ("values", "of", "steps", "tensors", "of_tensors")),
     )
 
 

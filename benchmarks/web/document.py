@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.latency.files import LITERT, TimedFile
-from benchmarks.phone.document import differing
+from benchmarks.phone.record_file import (
+    check_settings,
+    file_to_json,
+    open_record,
+    phone_to_json,
+    read_phones,
+)
 from benchmarks.phone.records import Ask
 from benchmarks.web.packages import LITERT as LITERT_JS
 from benchmarks.web.packages import ORT
 from benchmarks.web.records import WASM, Facts, Row
 from distill.provenance import provenance
 from runtimes.atomic import write_json
-from runtimes.errors import InputError
-from runtimes.strict_json import StrictObject, parse_object
 
 SCHEMA, VERSION = "dermport.web", "1.0"
 MOST_PHONES = 20
@@ -58,13 +62,7 @@ class Settings:
             "runs": self.runs,
             "seconds": self.seconds,
             "limit_s": self.limit,
-            "files": [
-                {
-                    **{"name": f.name, "format": f.format, "size": f.size, "sha256": f.sha256},
-                    "runtime": runtime_of(f),
-                }
-                for f in self.files
-            ],
+            "files": [{**file_to_json(file), "runtime": runtime_of(file)} for file in self.files],
         }
 
 
@@ -114,12 +112,7 @@ class Document:
     def to_json(self) -> dict[str, Any]:
         """Plain values; phones of which no file ran are left out."""
         phones = [
-            {
-                "id": phone,
-                "facts": self.facts[phone].to_json(),
-                "finished": not self.left(phone),
-                "rows": [row.to_json() for row in rows.values()],
-            }
+            phone_to_json(phone, self.facts[phone], not self.left(phone), rows)
             for phone, rows in self.rows.items()
             if rows
         ]
@@ -139,36 +132,9 @@ def open_document(settings: Settings, path: Path | None) -> Document:
     document = Document(settings, path)
     if path is None or not path.exists():
         return document
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: it cannot be read ({error}). Name another --json.") from error
-    kept = parse_object(text, str(path))
-    schema, version = kept.text("schema"), kept.text("version")
-    if (schema, version) != (SCHEMA, VERSION):
-        raise InputError(
-            f"{path}: it is a {schema} {version}; expected {SCHEMA} {VERSION}. Name another --json."
-        )
-    if change := differing(kept.mapping("settings"), settings.to_json()):
-        raise InputError(
-            f"{path} was made with other settings ({change}). Use those, name another --json, or "
-            "move it away."
-        )
-    for phone in kept.children("phones"):
-        _read_phone(document, phone)
+    kept = open_record(path, SCHEMA, VERSION)
+    check_settings(kept, settings.to_json(), path)
+    asks = settings.asks()
+    for name, facts, rows in read_phones(kept, asks, path, Facts.from_json, Row.from_json):
+        document.facts[name], document.rows[name] = facts, rows
     return document
-
-
-def _read_phone(document: Document, phone: StrictObject) -> None:
-    name, facts = phone.text("id"), Facts.from_json(phone.child("facts"))
-    rows = [Row.from_json(row) for row in phone.children("rows")]
-    phone.flag("finished")
-    phone.close()
-    known = document.settings.asks()
-    if name in document.facts or any(row.ask not in known for row in rows):
-        raise InputError(
-            f"{document.path}: phone {name!a} is in it twice, or has rows that its settings do not "
-            "name. It is damaged; name another --json."
-        )
-    document.facts[name] = facts
-    document.rows[name] = {row.ask: row for row in rows}

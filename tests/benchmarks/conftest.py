@@ -13,6 +13,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from benchmarks.arm import parity as arm
+from benchmarks.arm.machine import ArmMachine, arm_machine, obstacle
 from benchmarks.flops.report import count_all
 from benchmarks.latency.files import find_files
 from benchmarks.latency.measure import Settings, measure_latency
@@ -67,6 +68,15 @@ def write_trained_weights(folder: Path) -> None:
 def exported(made_once: Callable[..., Path]) -> Exported:
     folder = made_once("exported", _export)
     return Exported(folder / "run", folder / "artifacts")
+
+
+@pytest.fixture(scope="session")
+def machine(made_once: Callable[..., Path]) -> ArmMachine:
+    """An emulated ARM processor, fetched once (250 MB)."""
+    if reason := obstacle():
+        pytest.skip(f"ARM emulation: {reason}")
+    folder = made_once("arm", lambda folder: arm_machine(folder / "machine"))
+    return arm_machine(folder / "machine")
 
 
 def _export(folder: Path) -> None:

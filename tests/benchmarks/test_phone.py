@@ -127,6 +127,27 @@ def test_phones_are_measured_side_by_side(
     assert "Phone 1" not in only.stdout
 
 
+def test_two_measurements_do_not_share_a_record(
+    phones: Callable[..., FakePhone], measure: Measure, net: Network, tmp_path: Path
+) -> None:
+    """Of one phone each: the second would write the file without the first's rows."""
+    both, out = [phones(), phones()], tmp_path / "phone.json"
+    words = (_model(tmp_path, "a.tflite", "slow"), "--delegate", "cpu", "--json", str(out))
+    with subprocess.Popen(
+        _words(*words, "--device", both[0].serial), env=net.environment
+    ) as process:
+        _until(lambda: bool(both[0].commands))
+        second = measure(*words, "--device", both[1].serial)
+        process.communicate(timeout=30)
+    assert (process.returncode, second.returncode) == (0, 2)
+    assert f"{out}: another measurement keeps its results there" in second.stderr
+    assert both[1].commands == []
+    later = measure(*words, "--device", both[1].serial, "--resume")
+    assert later.returncode == 0, later.stderr
+    assert [len(phone["rows"]) for phone in json.loads(out.read_text())["phones"]] == [1, 1]
+    assert not list(tmp_path.glob(".*.lock"))
+
+
 def test_a_pulled_cable_keeps_what_is_done_and_resume_goes_on(
     phones: Callable[..., FakePhone], measure: Measure, net: Network, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.arm.first_difference import Difference
 from benchmarks.arm.parity import to_json
 from benchmarks.latency.files import TimedFile, find_files
 from benchmarks.report.findings import Inputs
@@ -58,6 +59,25 @@ def test_disagreements_come_first_and_are_to_be_read_with_care(
     assert words.count("1 of 2 disagree") == 2
     apart = [note.sentence for note in report.found.notes]
     assert ["onnx:int8" in sentence for sentence in apart] == [True, True]
+
+
+def test_the_operator_that_differs_first_on_arm_is_told(
+    complete: Inputs, files: tuple[TimedFile, ...], tmp_path: Path
+) -> None:
+    rows = arm_rows_of(files, 1e-3)
+    rows[-1] = replace(
+        rows[-1], first=Difference("Add", "after trunk.13.conv.2", 1, 75264, 1, 16, 63)
+    )
+    content = to_json(rows, 4)
+    for name, remark in (("with", True), ("of an earlier version, without", False)):
+        if not remark:
+            for row in content["rows"]:
+                del row["first"]
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(content))
+        words = _words(build_report(replace(complete, arm=path)))
+        told = "it differs first in Add after trunk.13.conv.2: 1 of its 75,264 values, by 1 step"
+        assert (told in words) == remark
 
 
 def test_opinions_of_other_content_are_left_out_and_named(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from distill.locks import alone_in, claim
+from distill import locks
+from distill.locks import alone_in, alone_with, claim
 from runtimes.errors import InputError
 
 
@@ -29,3 +31,38 @@ def test_a_folder_that_another_holds_is_refused_and_kept(tmp_path: Path) -> None
     with claim(tmp_path), pytest.raises(InputError, match="busy"), alone_in(tmp_path, "busy"):
         pass
     assert tmp_path.is_dir()
+
+
+def test_a_file_of_results_is_one_measurements_alone_and_leaves_no_lock(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "phone.json"
+    with alone_with(file):
+        busy = pytest.raises(InputError, match=r"phone\.json: another measurement .* --json")
+        with busy, alone_with(file):
+            pass
+        with alone_with(file.with_name("web.json")):
+            pass
+        file.write_text("{}")
+    assert [path.name for path in file.parent.iterdir()] == ["phone.json"]
+    with pytest.raises(KeyError), alone_with(tmp_path / "other" / "phone.json"):
+        raise KeyError
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_lock_file_that_was_removed_meanwhile_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last holder removes it between opening and locking; a third one makes it anew."""
+    path, opened = tmp_path / "lock", []
+
+    def slow_open(path: Path) -> int:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        if not opened:
+            path.unlink()
+        opened.append(handle)
+        return handle
+
+    monkeypatch.setattr(locks, "_open", slow_open)
+    with claim(path) as mine, claim(path) as third:
+        assert mine
+        assert not third
+    assert len(opened) == 3

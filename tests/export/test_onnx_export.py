@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from distill.models import Classifier
 from export.deployable import Deployable
@@ -103,6 +105,70 @@ def test_int8_pixels_are_whole_steps_and_weights_have_a_scale_per_channel(quanti
     assert numpy_helper.to_array(values[first.input[1]]) == 1.0
     assert numpy_helper.to_array(values[first.input[2]]) == 128
     assert numpy_helper.to_array(values["trunk.last.0.weight_scale"]).shape == (24,)
+
+
+class PooledSums(nn.Module):
+    """A ResNet's kinds of addition: of what was pooled, and with a ReLU behind the sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU())
+        self.pool = nn.MaxPool2d(3, 2, 1)
+        self.first, self.second = nn.Conv2d(8, 8, 3, 1, 1), nn.Conv2d(8, 8, 3, 1, 1)
+        self.last = nn.Conv2d(8, 24, 3, 2, 1)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, 3, S, S) to (N, 24, S / 8, S / 8)."""
+        pooled = self.pool(self.stem(pixels))
+        once = torch.relu(pooled + self.first(pooled))
+        return torch.relu(self.last(torch.relu(once + self.second(once))))
+
+
+def _scales_of_sums(model: Any) -> list[tuple[float, float, float]]:
+    """Those of both inputs and of the sum, of every addition between int8 tensors."""
+    from onnx import numpy_helper
+
+    values = {tensor.name: tensor for tensor in model.graph.initializer}
+    maker = {node.output[0]: node for node in model.graph.node}
+    reader = {name: node for node in model.graph.node for name in node.input}
+    found = []
+    for node in model.graph.node:
+        if node.op_type == "Add" and node.input[0] in maker and node.input[1] in maker:
+            around = (*(maker[name] for name in node.input), reader[node.output[0]])
+            if {each.op_type for each in around} == {"QuantizeLinear", "DequantizeLinear"}:
+                one, two, three = (
+                    float(numpy_helper.to_array(values[each.input[1]])) for each in around
+                )
+                found.append((one, two, three))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "sums"), [("inverted residual", 1), ("ResNet", 2)])
+def test_no_int8_sum_lies_near_the_middle_between_two_steps(
+    kind: str,
+    sums: int,
+    quantized: Any,
+    images: np.ndarray,
+    enliven: Callable[[Classifier, int], Classifier],
+) -> None:
+    if kind == "ResNet":
+        torch.manual_seed(0)
+        network = enliven(Classifier("pooled", PooledSums(), 24, 4, 0.1), SIZE)
+        model = onnx_export.convert(Deployable(network, 1.0), SIZE)
+        quantized = onnx_export.quantize_static(model, images)
+    found = _scales_of_sums(quantized)
+    assert len(found) == sums
+    for first, second, given in found:
+        odd, unit = _odd(given)
+        assert odd < 1024  # see export/quantization/equal_sums.py
+        assert (first / unit) % 1 == (second / unit) % 1 == 0
+
+
+def _odd(value: float) -> tuple[int, float]:
+    """A number as an odd number times a power of two."""
+    numerator, denominator = value.as_integer_ratio()
+    low = numerator & -numerator
+    return numerator // low, low / denominator
 
 
 def test_int8_answers_resemble_torchs(

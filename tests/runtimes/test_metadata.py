@@ -11,7 +11,7 @@ import pytest
 
 from runtimes.contract import Contract
 from runtimes.errors import InputError
-from runtimes.metadata import embed_contract, read_contract
+from runtimes.metadata import embed_contract, find_contract, read_contract
 
 from .conftest import Tiny, make_contract
 
@@ -94,6 +94,74 @@ def _with_weights_behind(path: Path) -> bytes:
         flatbuffer = flatbuffer_utils.convert_object_to_bytearray(model)
         start = len(flatbuffer) + -len(flatbuffer) % 16
     return bytes(flatbuffer.ljust(start, b"\0")) + b"".join(contents)
+
+
+def _cuts(size: int) -> list[int]:
+    """Places all over a file, most of them near its end."""
+    near = (1, 2, 3, 4, 7, 8, 16, 33, 100, 333, 1000, 3000)
+    return sorted({*(size - each for each in near), *range(size // 20, size, size // 20)})
+
+
+@pytest.mark.parametrize("kind", ["inside", "behind", "a foreign file"])
+def test_a_truncated_tflite_is_refused_wherever_it_ends(
+    kind: str, tiny: Tiny, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """With weights inside the flatbuffer, behind it, and as TensorFlow's own converter writes."""
+    pytest.importorskip("ai_edge_litert")
+    if kind == "a foreign file":
+        shared = request.getfixturevalue("shared") / "reference_models"
+        content = (shared / "mlperftiny_vww_96_int8.tflite").read_bytes()
+    else:
+        content = (
+            tiny.tflite.read_bytes() if kind == "inside" else _with_weights_behind(tiny.tflite)
+        )
+    path = tmp_path / "cut.tflite"
+    padding = len(content) - len(content.rstrip(b"\0"))  # nothing is lost with it
+    missed = []
+    for size in _cuts(len(content) - padding):
+        path.write_bytes(content[:size])
+        try:
+            find_contract(path)
+        except InputError as error:
+            text = str(error)
+            assert text.startswith(f"{path}: "), text
+            assert f"it has {size:,} bytes" in text, text
+            assert "Fetch it again or export it again." in text
+        else:
+            missed.append(size - len(content))
+    assert missed == []
+
+
+def test_an_error_of_a_truncated_tflite_says_where_which_part_should_end(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    content = _with_weights_behind(tiny.tflite)
+    path = tmp_path / "cut.tflite"
+    path.write_bytes(content[:-100])
+    found = rf"has {len(content) - 100:,} bytes, and its buffer \d+ ends at byte [\d,]+\. Fetch"
+    with pytest.raises(InputError, match=found):
+        read_contract(path)
+
+
+def test_a_tflite_that_lists_one_table_without_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtimes.tflite_completeness._MOST_TABLES", 1000)
+    flatbuffers = pytest.importorskip("flatbuffers")
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    builder = flatbuffers.Builder(1024)
+    buffer = schema.BufferT().Pack(builder)
+    schema.ModelStartBuffersVector(builder, 2000)
+    for _ in range(2000):
+        builder.PrependUOffsetTRelative(buffer)
+    buffers = builder.EndVector()
+    schema.ModelStart(builder)
+    schema.ModelAddBuffers(builder, buffers)
+    builder.Finish(schema.ModelEnd(builder), file_identifier=b"TFL3")
+    path = tmp_path / "endless.tflite"
+    path.write_bytes(builder.Output())
+    with pytest.raises(InputError, match="more than 1,000"):
+        read_contract(path)
 
 
 def test_what_nothing_refers_to_is_left_out(tiny: Tiny, copy_of: Callable[[Path], Path]) -> None:
