@@ -14,6 +14,11 @@ WEAK_WARNING = (
     "- A picture of another kind than its training images, or another disease, still gets one of "
     "its answers; `unknown` is a weak warning."
 )
+BIASED_ERROR = (
+    "A calibration error grows when images are resampled, since resampled bins differ more from "
+    "their means: its interval may lie above the value beside it. The value is the figure; the "
+    "interval tells how much it varies, not where the true one lies."
+)
 _WEAK_SENSITIVITY = 0.5
 _ISIC_SOURCES = {"HAM10000", "BCN_20000", "MSK"}
 _SCALARS = (
@@ -80,6 +85,8 @@ def _figures(contract: Contract, about: Mapping[str, Any]) -> str:
             "| metric | value |",
             "|---|---|",
             *rows,
+            "",
+            BIASED_ERROR,
             "",
             f"Temperature of the softmax: {contract.calibration.temperature:.3f}, fitted on the "
             "validation side.",

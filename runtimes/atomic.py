@@ -177,15 +177,20 @@ def _matches(name: str, pattern: str) -> bool:
     return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
 
 
-def check_apart(out: Path, folder: Path) -> None:
+def check_apart(out: Path, folder: Path, option: str = "--out") -> None:
     """Checks that a folder to be written and one to be read do not lie in each other.
+
+    Args:
+        out: to be written.
+        folder: to be read.
+        option: what names one of them.
 
     Raises:
         InputError: they do.
     """
     places = out.resolve(), folder.resolve()
     if places[1].is_relative_to(places[0]) or places[0].is_relative_to(places[1]):
-        raise InputError(f"{out} and {folder} lie in each other; name another --out.")
+        raise InputError(f"{out} and {folder} lie in each other; name another {option}.")
 
 
 def _hidden_name(path: Path) -> str:

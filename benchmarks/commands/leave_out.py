@@ -46,9 +46,11 @@ def run(args: argparse.Namespace) -> int:
     from distill.device import choose_device, keep_freed_memory
     from distill.recipes import read_budget
     from distill.train import Deadline, Stopped
+    from runtimes.atomic import check_apart
     from runtimes.console import note, say
     from runtimes.errors import InputError
 
+    check_apart(args.out, args.run_folder)
     student, contract = read_student(args.run_folder)
     budget, device = read_budget(args.budget), choose_device(args.device)
     if budget.cache != contract.preprocessing.effective_resolution:

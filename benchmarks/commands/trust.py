@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from benchmarks.trust.images import Amounts
-    from benchmarks.trust.measure import Question
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,11 +65,17 @@ def run(args: argparse.Namespace) -> int:
     from benchmarks.trust.adopt import adopt, decided
     from benchmarks.trust.ask import Setting
     from benchmarks.trust.card import put_into_card
+    from benchmarks.trust.fit import fit
     from benchmarks.trust.folder import check_trust_folder, write_trust
-    from benchmarks.trust.kept import Kept
+    from benchmarks.trust.kept import Kept, check_work
     from benchmarks.trust.masks import find_masks, open_masks
-    from benchmarks.trust.measure import Question, fit, measure
-    from benchmarks.trust.where import named_networks
+    from benchmarks.trust.measure import measure
+    from benchmarks.trust.question import (
+        Question,
+        check_networks,
+        check_question,
+        named_networks,
+    )
     from distill.comparison import read_student
     from distill.dataset import open_dataset
     from export.formats import select_formats
@@ -87,14 +92,16 @@ def run(args: argparse.Namespace) -> int:
         networks=named_networks(args.networks),
         threads=args.threads,
     )
-    _check_files(question)
+    check_question(question, contract)
+    work = args.work or Path("data/trust") / contract.name
+    check_work(work, args.out)
     _prepare_torch(args.threads)
     dataset = open_dataset(args.run_folder, args.data, args.cache_dir)
+    check_networks(question, dataset.split.sha256)
     found_masks = args.masks or find_masks(dataset.source)
     masks = None if found_masks is None else open_masks(found_masks)
     if masks is None:
         note(f"{dataset.source} has no lesion masks beside it; --masks names some.")
-    work = args.work or Path("data/trust") / contract.name
     setting = Setting(dataset, contract, amounts, masks, _photos(args.photos), Kept(work))
     fitted, held_out = fit(setting, question)
     document = measure(setting, question, fitted, held_out)
@@ -105,8 +112,8 @@ def run(args: argparse.Namespace) -> int:
         for written in adopt(args.run_folder, decision, fitted):
             say(f"wrote {written}")
         say(f"Export {args.run_folder} again: its files do not have this yet.")
-    if "groups" not in document:
-        note("The model card is left as it is: only part of the images was asked about.")
+    if not amounts.whole or "groups" not in document:
+        note("The model card is left as it is: fewer images were asked about than by default.")
     elif (card := put_into_card(args.run_folder, document)) is not None:
         say(f"wrote {card}")
     say(f"wrote {args.out}")
@@ -143,30 +150,6 @@ def _photos(folder: Path | None) -> Any:
         return found
     more = {each.name: load_image(each.read(), each.name) for each in list_images([folder])}
     return replace(found, reporting={**found.reporting, **more})
-
-
-def _check_files(question: Question) -> None:
-    """Says what is wrong with files and folders before images are decoded."""
-    from benchmarks.artifacts import listed_files
-    from runtimes.errors import InputError
-    from runtimes.metadata import read_contract
-
-    for folder in question.networks.values():
-        if not folder.is_dir():
-            raise InputError(f"--run names {folder}, which is no folder.")
-    if question.leave_out is not None and not question.leave_out.is_dir():
-        raise InputError(f"--leave-out {question.leave_out} is no folder.")
-    if question.artifacts is None:
-        return
-    files, _ = listed_files(question.artifacts)
-    own = read_contract(question.run)
-    for key, file in files.items():
-        told = read_contract(question.artifacts / file)
-        if (told.calibration, told.decision) != (own.calibration, own.decision):
-            raise InputError(
-                f"{question.artifacts / file} ({key}) has another calibration or decision than "
-                f"{question.run}. Export the run again, then measure its files."
-            )
 
 
 def _prepare_torch(count: int) -> None:

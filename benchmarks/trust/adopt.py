@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.trust.ask import Setting
+from benchmarks.trust.fit import Fit, Side
 from benchmarks.trust.images import CHOOSING
-from benchmarks.trust.measure import Fit, Side
 from distill.calibration import accepted_sensitivity, calibrated
 from distill.checkpoint import STUDENT_FILE
 from distill.unknown import UNKNOWN_FILE, save_unknown

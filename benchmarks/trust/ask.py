@@ -65,8 +65,8 @@ class Setting:
             "split": self.dataset.split.sha256,
             "size": self.contract.preprocessing.size,
             "amounts": asdict(self.amounts),
-            "masks": None if self.masks is None else len(self.masks.names),
-            "photos": [sorted(self.photos.choosing), sorted(self.photos.reporting)],
+            "masks": None if self.masks is None else self.masks.sha256,
+            "photos": self.photos.sha256,
             **more,
         }
 

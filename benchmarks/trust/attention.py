@@ -1,6 +1,7 @@
 """Where a network looked: its class maps beside lesion masks and pasted artefacts.
 
-The map of the class that the network names, without its negative part, as Grad-CAM has it. With a
+The map of the class that the network names, enlarged bilinearly and then without its negative
+part, as the demo draws it; Grad-CAM's authors cut the negative part off before they enlarge. With a
 global average and one linear layer the class map is Grad-CAM of the last map (Selvaraju et al.
 2017), up to a factor that all figures here are free of.
 """
@@ -28,7 +29,8 @@ class Looked:
 
     Attributes:
         energy: share of the map's sum that lies inside the lesion.
-        pointing: 1 where its maximum lies inside, else 0 (pointing game, Zhang et al. 2018).
+        pointing: 1 where its maximum lies inside, else 0 (pointing game, Zhang et al. 2018, here
+            without their margin of 15 pixels; the first of equal maxima counts).
         iou: intersection over union of the lesion and the map above a share of its maximum.
         agreement: Pearson's correlation with the teacher's map of the same class; NaN without one.
     """

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.trust.ask import Setting
 from benchmarks.trust.draw import draw_changes, draw_reliability, draw_risk
-from benchmarks.trust.measure import Question
+from benchmarks.trust.question import Question
 from benchmarks.trust.sheet import draw_sheet
 from benchmarks.trust.summary import text
 from runtimes.atomic import check_folder, replacing_folder, write_json, write_text

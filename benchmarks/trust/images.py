@@ -37,6 +37,15 @@ class Amounts:
     changed: int = 300
     seed: int = 0
 
+    @property
+    def whole(self) -> bool:
+        """Whether at least as many of each kind as by default: what a model card may tell."""
+        usual = Amounts()
+        return all(
+            getattr(self, name) >= getattr(usual, name)
+            for name in ("fit", "pictures", "masked", "changed")
+        )
+
 
 def cached(dataset: Dataset, ids: Sequence[str]) -> list[np.ndarray]:
     """Returns decoded images, uint8 (E, E, 3) each."""

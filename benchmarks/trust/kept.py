@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,37 @@ from typing import Any
 
 import numpy as np
 
-from runtimes.atomic import replacing_file
+from runtimes.atomic import check_apart, replacing_file
 from runtimes.console import note
+from runtimes.errors import InputError
 
 Arrays = dict[str, np.ndarray]
 _FORMAT = 1  # goes up when what is asked changes, so that older answers are not taken for new ones
+
+
+def check_work(folder: Path, out: Path) -> None:
+    """Checks that answers can be kept in a folder, before hours of them are asked for.
+
+    Args:
+        folder: that is asked for.
+        out: of the results, which is replaced as a whole.
+
+    Raises:
+        InputError: a file stands in its way, it cannot be written, or one lies in the other.
+    """
+    check_apart(out, folder, "--work or --out")
+    standing = next(
+        place for place in (folder.absolute(), *folder.absolute().parents) if place.exists()
+    )
+    if not standing.is_dir():
+        raise InputError(
+            f"{folder}: {standing} is a file, expected a folder for answers. Name another one with "
+            "--work."
+        )
+    if not os.access(standing, os.W_OK | os.X_OK):
+        raise InputError(
+            f"{folder}: {standing} cannot be written into. Name another folder with --work."
+        )
 
 
 @dataclass(frozen=True)

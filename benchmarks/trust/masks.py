@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from runtimes.errors import InputError
+from runtimes.hashes import sha256_of
 from runtimes.image_files import check_zip_entry, read_zip_entry
 
 _LONGEST_SIDE = 20_000
@@ -26,11 +28,13 @@ class Masks:
     Attributes:
         root: folder or zip.
         names: image identifier to the place of its mask.
+        sha256: of all masks, by which answers about older ones are told apart.
         archive: the opened zip; None for a folder.
     """
 
     root: Path
     names: dict[str, str]
+    sha256: str
     archive: zipfile.ZipFile | None = None
 
     def of(self, images: Iterable[str]) -> tuple[str, ...]:
@@ -63,8 +67,9 @@ class Masks:
         mask = np.asarray(grey) >= 128
         if not mask.any():
             raise InputError(
-                f"{where}: no pixel of this mask is lesion (white) at {side} px. Replace it, or "
-                "remove it."
+                f"{where}: no pixel of this mask is lesion at {side} px: its brightest is "
+                f"{int(np.asarray(grey).max())}, expected 255 on the lesion and 0 beside it. "
+                "Replace it, or remove it."
             )
         return mask
 
@@ -79,7 +84,7 @@ def open_masks(root: Path) -> Masks:
     """Lists the masks (`IMAGE.png` or `IMAGE_segmentation.png`) of a folder or zip.
 
     Raises:
-        InputError: it does not exist, is no zip, or holds no mask.
+        InputError: it does not exist, is no zip, holds no mask, or two of one image.
     """
     if not root.exists():
         raise InputError(f"{root}: there are no masks here. Name a folder or zip with --masks.")
@@ -89,14 +94,42 @@ def open_masks(root: Path) -> Masks:
     else:
         archive = _opened_zip(root)
         places = sorted(each.filename for each in archive.infolist() if not each.is_dir())
-    names = {
-        Path(place).stem.removesuffix("_segmentation"): place
-        for place in places
-        if place.lower().endswith(".png")
-    }
+    names = _by_image(root, places)
+    return Masks(root, names, _digest(root, names, archive), archive)
+
+
+def _by_image(root: Path, places: Iterable[str]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for place in places:
+        path = PurePosixPath(place)
+        if path.suffix.lower() != ".png" or path.name.startswith(".") or "__MACOSX" in path.parts:
+            continue
+        image = path.stem.removesuffix("_segmentation")
+        if image in names:
+            raise InputError(
+                f"{root} has two masks of the image {image}: {names[image]} and {place}. Leave one "
+                "of them there."
+            )
+        names[image] = place
     if not names:
-        raise InputError(f"{root} holds no mask; expected files called IMAGE.png.")
-    return Masks(root, names, archive)
+        raise InputError(
+            f"{root} holds no mask; expected files called IMAGE.png. Name another folder or zip "
+            "with --masks."
+        )
+    return names
+
+
+def _digest(root: Path, names: dict[str, str], archive: zipfile.ZipFile | None) -> str:
+    """SHA-256 of names and contents; of a zip its own checksums are taken."""
+    found = hashlib.sha256()
+    for image, place in sorted(names.items()):
+        if archive is None:
+            content = sha256_of(root / place)
+        else:
+            entry = archive.getinfo(place)
+            content = f"{entry.CRC:08x} {entry.file_size}"
+        found.update(f"{image} {content}\n".encode())
+    return found.hexdigest()
 
 
 def find_masks(source: Path) -> Path | None:

@@ -6,8 +6,10 @@ choose the unknown score by, once to report it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,16 @@ class Photos:
 
     choosing: Mapping[str, Image.Image]
     reporting: Mapping[str, Image.Image]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of names and pixels, by which answers about other photos are told apart."""
+        found = hashlib.sha256()
+        for side in (self.choosing, self.reporting):
+            for name, picture in sorted(side.items()):
+                found.update(f"{name} {picture.size}".encode() + picture.tobytes())
+            found.update(b"|")
+        return found.hexdigest()
 
 
 def bundled_photos() -> Photos:
@@ -79,10 +91,16 @@ def photo_crops(
     """Square pieces of photos, from a quarter of the shorter side to all of it, turned at random.
 
     Raises:
-        InputError: there is no photo.
+        InputError: there is no photo, or one is smaller than its pieces.
     """
     if not photos:
         raise InputError("there is no photo to take pieces of; name a folder with --photos.")
+    for name, picture in photos.items():
+        if min(picture.size) < side:
+            raise InputError(
+                f"{name}: the photo has {picture.width}×{picture.height} pixels, expected {side} "
+                "or more on each side, for pieces of it are shown. Take it out of --photos."
+            )
     pictures = list(photos.values())
     found = []
     for k in range(count):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from benchmarks.trust.ask import Setting
 from benchmarks.trust.attention import shown_maps
-from benchmarks.trust.measure import Question
-from benchmarks.trust.where import CLEAN, ask_maps, make_scene
+from benchmarks.trust.question import Question
+from benchmarks.trust.scene import CLEAN, make_scene
+from benchmarks.trust.where import ask_maps
 from runtimes.atomic import replacing_file
 
 _EXAMPLES = 2  # of each row of the sheet

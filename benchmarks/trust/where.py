@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,88 +22,21 @@ from benchmarks.trust.attention import (
     summary,
 )
 from benchmarks.trust.bootstrap import mean_of, with_interval
-from benchmarks.trust.images import CHOOSING, REPORTING, cached, drawn_ids, read_masks
 from benchmarks.trust.kept import Arrays
 from benchmarks.trust.network import Network, enlarged
-from distill.checkpoint import STUDENT_FILE, TEACHER_FILE, load_classifier
+from benchmarks.trust.question import size_of, weights_of
+from benchmarks.trust.scene import CLEAN, Scene, make_scene
+from distill.checkpoint import STUDENT_FILE, load_classifier
 from distill.gradcam import grad_cam
 from distill.models import normalise
-from distill.splits import read_split
-from distill.synthetic.artefacts import ARTEFACTS
 from export.deployable import Deployable
 from runtimes.console import progress
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
-from runtimes.json_files import read_json
 
-CLEAN, TEACHER = "clean", "teacher"
+TEACHER = "teacher"
 _COMPARED = 8
-_PASTED = 8  # grey levels that a pixel must change by to count as the artefact's
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The images that every network is shown.
-
-    Attributes:
-        ids: of the test images, (N,).
-        groups: their lesions.
-        pictures: "clean" or an artefact to images, uint8 (N, E, E, 3).
-        pasted: artefact to the pixels that it changed, bool (N, E, E).
-        masks: of the lesions, bool (N, E, E).
-        choosing: validation images to find the threshold by, and `choosing_masks`.
-    """
-
-    ids: tuple[str, ...]
-    groups: list[str]
-    pictures: dict[str, np.ndarray]
-    pasted: dict[str, np.ndarray]
-    masks: np.ndarray
-    choosing: np.ndarray
-    choosing_masks: np.ndarray
-
-
-def make_scene(setting: Setting) -> Scene:
-    """Draws images with masks and pastes each artefact once into each.
-
-    Raises:
-        InputError: no masks, or none of the images of a side has one.
-    """
-    masks, dataset, amounts = setting.masks, setting.dataset, setting.amounts
-    if masks is None:
-        raise InputError("where a network looked needs lesion masks; name them with --masks.")
-    ids, choosing = (
-        drawn_ids(masks.of(dataset.ids(side)), count, amounts.seed)
-        for side, count in ((REPORTING, amounts.masked), (CHOOSING, max(1, amounts.masked // 3)))
-    )
-    for side, found in ((REPORTING, ids), (CHOOSING, choosing)):
-        if not found:
-            raise InputError(
-                f"{masks.root} has no mask of any image of the {side} side of {dataset.source}. "
-                "Masks are called IMAGE.png after their image; name others with --masks."
-            )
-    group = dict(zip(dataset.ids(REPORTING), dataset.groups(REPORTING), strict=True))
-    clean = np.stack(cached(dataset, ids))
-    pictures, pasted = {CLEAN: clean}, {}
-    for number, (name, paste) in enumerate(ARTEFACTS.items()):
-        rng = np.random.default_rng([amounts.seed, 5, number])
-        made = np.stack([_pasted(image, paste, rng) for image in clean])
-        change = np.abs(made.astype(np.int16) - clean).max(axis=3)
-        pictures[name], pasted[name] = made, change >= _PASTED
-    return Scene(
-        ids=ids,
-        groups=[group[image] for image in ids],
-        pictures=pictures,
-        pasted=pasted,
-        masks=np.stack(read_masks(dataset, masks, ids)),
-        choosing=np.stack(cached(dataset, choosing)),
-        choosing_masks=np.stack(read_masks(dataset, masks, choosing)),
-    )
-
-
-def _pasted(image: np.ndarray, paste: Any, rng: np.random.Generator) -> np.ndarray:
-    found = paste(image.astype(np.float32) / 255, rng)
-    return np.clip(np.rint(found * 255), 0, 255).astype(np.uint8)
+_MIDDLE = 0.4  # σ of the map that always shows the middle, in halves of the side
 
 
 def ask_maps(setting: Setting, name: str, folder: Path) -> dict[str, np.ndarray]:
@@ -121,8 +53,8 @@ def ask_maps(setting: Setting, name: str, folder: Path) -> dict[str, np.ndarray]
     Raises:
         InputError: no network there, other classes, another split, or a scene without masks.
     """
-    path = _weights(folder)
-    size = _size(folder, setting, name)
+    path = weights_of(folder)
+    size = size_of(folder, setting.dataset.split.sha256, name)
 
     def make() -> Arrays:
         network, scene = Network(load_classifier(path), size), make_scene(setting)
@@ -163,30 +95,6 @@ def grad_cam_difference(run: Path, scene: Scene, size: int) -> float:
     return float(((other - maps) / unit).abs().max())
 
 
-def _weights(folder: Path) -> Path:
-    for file in (STUDENT_FILE, TEACHER_FILE):
-        if (folder / file).is_file():
-            return folder / file
-    raise InputError(
-        f"{folder} holds neither {STUDENT_FILE} nor {TEACHER_FILE}. Name a finished run, or the "
-        "folder of a teacher."
-    )
-
-
-def _size(folder: Path, setting: Setting, name: str) -> int:
-    path = folder / "metrics.json"
-    try:
-        size, split = int(read_json(path)["size"]), read_split(folder / "split.json").sha256
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} does not tell the input size of {name} ({error}).") from error
-    if split != setting.dataset.split.sha256:
-        raise InputError(
-            f"{folder} ({name}) was trained on another split, so it may have seen the images that "
-            "it is asked about. Name a run of the same data, --split and --seed."
-        )
-    return size
-
-
 def measure_where(
     scene: Scene, answers: Mapping[str, Mapping[str, np.ndarray]], target: np.ndarray
 ) -> dict[str, Any]:
@@ -206,6 +114,7 @@ def measure_where(
         "networks": {},
         "differences": {},
     }
+    middle = look(_middle(len(scene.ids), side), scene.masks, 0.5)
     clean: dict[str, Looked] = {}
     on_artefact: dict[str, dict[str, np.ndarray]] = {}
     for name, given in answers.items():
@@ -219,6 +128,7 @@ def measure_where(
             "threshold": threshold,
             "without_map": int(np.isnan(clean[name].energy).sum()),
             "clean": plain(summary(clean[name], scene.groups)),
+            "beyond": _beyond(clean[name], middle, scene),
             "accuracy": dict(vars(with_interval(mean_of(right), scene.groups))),
             "artefacts": {},
         }
@@ -227,7 +137,7 @@ def measure_where(
             after, now = _shown(given, artefact, side)
             teacher = _teachers(answers, name, artefact, now, side)
             looked = look(after, scene.masks, threshold, teacher)
-            on = energy_on(after, pixels)
+            on, before = energy_on(after, pixels), energy_on(shown, pixels)
             area = _area(pixels)
             on_artefact[name][artefact] = on
             row["artefacts"][artefact] = {
@@ -235,6 +145,7 @@ def measure_where(
                 "energy_on_artefact": dict(vars(with_interval(mean_of(on), scene.groups))),
                 "artefact_area": float(area.mean()),
                 "excess": dict(vars(with_interval(mean_of(on - area), scene.groups))),
+                "drawn": dict(vars(with_interval(mean_of(on - before), scene.groups))),
                 "same_diagnosis": dict(
                     vars(with_interval(mean_of((now == classes).astype(float)), scene.groups))
                 ),
@@ -242,6 +153,17 @@ def measure_where(
         found["networks"][name] = row
     found["differences"] = _differences(scene, clean, on_artefact)
     return found
+
+
+def _beyond(clean: Looked, middle: Looked, scene: Scene) -> dict[str, Any]:
+    """Energy in the lesion beyond its area, and beyond a map of the middle, paired over lesions."""
+    others = {"area": _area(scene.masks), "middle": middle.energy}
+    return plain(
+        {
+            name: with_interval(mean_of(clean.energy - each), scene.groups)
+            for name, each in others.items()
+        }
+    )
 
 
 def _differences(
@@ -288,14 +210,13 @@ def _area(masks: np.ndarray) -> np.ndarray:
 
 def _baselines(scene: Scene) -> dict[str, Any]:
     """What an even map, and a map that always shows the middle, would reach."""
-    count, side = scene.masks.shape[:2]
-    along = np.linspace(-1, 1, side)
-    middle = np.exp(-(along[:, None] ** 2 + along[None] ** 2) / (2 * 0.4**2))
-    maps = {"even": np.ones((side, side)), "middle": middle}
+    side, counts = scene.masks.shape[1], (len(scene.ids), len(scene.choosing))
+    maps = {
+        "even": [np.ones((count, side, side)) for count in counts],
+        "middle": [_middle(count, side) for count in counts],
+    }
     found = {}
-    for name, each in maps.items():
-        shown = np.broadcast_to(each, (count, side, side))
-        chosen = np.broadcast_to(each, (len(scene.choosing), side, side))
+    for name, (shown, chosen) in maps.items():
         threshold = best_threshold(chosen, scene.choosing_masks)
         looked = summary(look(shown, scene.masks, threshold), scene.groups)
         # The maximum of an even map is nowhere, so a point at random hits the lesion by its area.
@@ -305,98 +226,8 @@ def _baselines(scene: Scene) -> dict[str, Any]:
     return found
 
 
-def answers_to_the_article(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Returns the article's claims, each with yes, no or "not measured", and its numbers."""
-    networks = found["networks"]
-    claims = []
-
-    def claim(text: str, verdict: str, evidence: str) -> None:
-        claims.append({"claim": text, "answer": verdict, "evidence": evidence})
-
-    ours = next((name for name in networks if name.startswith("ssd_kd")), None)
-    if ours is None:
-        return claims
-    middle = found["baselines"]["middle"]["energy"]["value"]
-    area = found["lesion_share"]["area"]["value"]
-    energy = networks[ours]["clean"]["energy"]
-    claim(
-        f"{ours} looks at the lesion more than chance",
-        "yes" if energy["low"] > area else "no",
-        f"{_percent(energy)} of the class map lies in the lesion, whose area is {100 * area:.1f} % "
-        f"of the frame; a map that always shows the middle has {100 * middle:.1f} %",
-    )
-    excess = {name: row["excess"] for name, row in networks[ours]["artefacts"].items()}
-    drawn = [name for name, each in excess.items() if each["low"] is not None and each["low"] > 0]
-    claim(
-        f"{ours} does not look at hair, rulers, gel bubbles or ink",
-        "no" if drawn else "yes",
-        "; ".join(
-            f"{name}: {_points(each)} points of the map beyond the artefact's area"
-            for name, each in excess.items()
-        ),
-    )
-    key = f"{ours} minus no_kd"
-    if key not in found["differences"]:
-        text = "without distillation the map sits on artefacts, with SSD-KD on the lesion"
-        claim(text, "not measured", "name the run of no_kd with --run no_kd=FOLDER")
-        return claims
-    row = found["differences"][key]
-    claim(
-        f"{ours} looks at the lesion more than no_kd",
-        _verdict(row["energy"]),
-        f"{_points(row['energy'])} points of the map inside the lesion",
-    )
-    for artefact in networks[ours]["artefacts"]:
-        difference = row[f"energy on {artefact}"]
-        turned = {"low": _minus(difference["high"]), "high": _minus(difference["low"])}
-        claim(
-            f"{ours} looks at {artefact} less than no_kd",
-            _verdict(turned),
-            f"{_points(difference)} points of the map on it",
-        )
-    return claims
-
-
-def _verdict(difference: Mapping[str, float | None]) -> str:
-    low, high = difference["low"], difference["high"]
-    if low is None or high is None:
-        return "not measured"
-    if low > 0:
-        return "yes"
-    return "no, the contrary" if high < 0 else "no difference shown"
-
-
-def _minus(value: float | None) -> float | None:
-    return None if value is None else -value
-
-
-def _percent(found: Mapping[str, float]) -> str:
-    low, high = 100 * found["low"], 100 * found["high"]
-    return f"{100 * found['value']:.1f} % ({low:.1f} to {high:.1f})"
-
-
-def _points(found: Mapping[str, float | None]) -> str:
-    values = [found[key] for key in ("value", "low", "high")]
-    if any(value is None for value in values):
-        return "–"
-    value, low, high = (100 * float(value or 0) for value in values)
-    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
-
-
-def named_networks(words: Sequence[str]) -> dict[str, Path]:
-    """Reads NAME=FOLDER words.
-
-    Raises:
-        InputError: a word is not of that form, or a name stands twice.
-    """
-    found: dict[str, Path] = {}
-    for word in words:
-        name, _, folder = word.partition("=")
-        if not name or not folder or name in found:
-            raise InputError(
-                f"--run {word}: expected NAME=FOLDER, each name once, for example no_kd=runs/no_kd."
-            )
-        if not name.replace("_", "").replace("-", "").isalnum():
-            raise InputError(f"--run {word}: the name may have letters, digits, - and _ only.")
-        found[name] = Path(folder)
-    return found
+def _middle(count: int, side: int) -> np.ndarray:
+    """A bell in the middle of every image, (count, side, side)."""
+    along = np.linspace(-1, 1, side)
+    bell = np.exp(-(along[:, None] ** 2 + along[None] ** 2) / (2 * _MIDDLE**2))
+    return np.broadcast_to(bell, (count, side, side))

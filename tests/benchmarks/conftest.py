@@ -19,7 +19,7 @@ from benchmarks.latency.files import find_files
 from benchmarks.latency.measure import Settings, measure_latency
 from benchmarks.parity import measure_parity
 from benchmarks.report.findings import Inputs
-from distill.dataset import open_dataset
+from distill.dataset import Dataset, open_dataset, prepare_dataset
 from distill.sample import write_sample
 
 from .opinion_records import arm_rows_of, opinions_of
@@ -90,6 +90,14 @@ def _export(folder: Path) -> None:
     words = ["--only", "onnx:fp32", "onnx:int8", "--parity-images", "64"]
     out = folder / "artifacts"
     _program("export", "run", str(folder / "run"), "--out", str(out), *words)
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Synthetic images of 32 px with their masks, split and decoded; nothing is trained."""
+    folder = tmp_path_factory.mktemp("sample")
+    write_sample(folder / "data", per_class=40, size=32)
+    return prepare_dataset(folder / "data", 32, cache_folder=folder / "cache")
 
 
 @pytest.fixture(scope="session")

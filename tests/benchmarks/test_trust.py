@@ -18,16 +18,16 @@ from benchmarks.commands import trust as command
 from benchmarks.report.findings import Inputs
 from benchmarks.report.page.document import page
 from benchmarks.report.report import build_report
-from benchmarks.trust import measure as measuring
+from benchmarks.trust import files as measuring
 from benchmarks.trust.ask import Setting, ask_student
 from benchmarks.trust.card import put_into_card
+from benchmarks.trust.fit import check_classes
 from benchmarks.trust.images import Amounts, read_masks
 from benchmarks.trust.kept import Kept
 from benchmarks.trust.leave_out import without_class
 from benchmarks.trust.masks import find_masks, open_masks
-from benchmarks.trust.measure import check_classes
 from benchmarks.trust.pictures import bundled_photos
-from benchmarks.trust.where import named_networks
+from benchmarks.trust.question import named_networks
 from distill.comparison import read_student
 from distill.dataset import Dataset, open_dataset
 from runtimes.console import Verb, run_program
@@ -109,6 +109,17 @@ def test_all_parts_are_measured_in_torch_and_in_every_file(results: Path) -> Non
         for name in ("ece", "adaptive_ece", "brier", "nll"):
             value = torch[way][name]["value"]
             assert exact[way][name]["value"] == pytest.approx(value, abs=2e-3), (way, name)
+    # the files carry minus the largest logit, not what was fitted here, and torch's thresholds
+    assert found["adopted"] is False
+    assert any(told.startswith("files with what is fitted here") for told in found["missing"])
+    for kind, row in found["unknown"]["max_logit"].items():
+        own = found["files"][0]["unknown"][kind]
+        assert own["auroc"]["value"] == pytest.approx(row["auroc"]["value"], abs=0.02), kind
+    for own, point in zip(
+        found["files"][0]["operating_points"], found["operating_points"], strict=True
+    ):
+        for name in ("sensitivity", "specificity"):
+            assert own[name] == pytest.approx(point[name]["value"], abs=0.1)
     assert set(found["unknown"]["held_out"]) == {"DF"}
     kinds = ["no dermoscopy", "drawn", "photos", "noise", "blurred", "occluded", "non-lesion skin"]
     assert list(found["unknown"]["pictures"]) == kinds
@@ -320,6 +331,9 @@ def test_networks_are_named_once_each_with_a_folder(words: list[str]) -> None:
         (["--run", "teacher=nowhere"], "names nowhere, which is no folder"),
         (["--artifacts", "nowhere"], "manifest.json"),
         (["--leave-out", "nowhere"], "--leave-out nowhere is no folder"),
+        (["--only", "onnx:int8"], "--only chooses among exported files, and none are named"),
+        (["--run", "no_kd=runs"], "no_kd is the method of"),
+        (["--work", "out/work", "--out", "out"], "lie in each other; name another --work"),
     ],
 )
 def test_wrong_words_are_refused_before_images_are_decoded(
@@ -334,6 +348,67 @@ def test_wrong_words_are_refused_before_images_are_decoded(
     monkeypatch.setattr("distill.dataset.open_dataset", None)
     assert run("trust", exported.run, *words) == 2
     assert said in capsys.readouterr().err
+
+
+def test_files_of_another_student_or_format_are_refused_first(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--artifacts", exported.artifacts, "--out", tmp_path / "out"]
+    assert run("trust", exported.run, *words, "--only", "tflite") == 2
+    said = capsys.readouterr().err
+    assert "has none of tflite:fp32, tflite:fp16, tflite:int8; it has onnx:fp32, onnx:int8" in said
+    shutil.copytree(exported.artifacts, tmp_path / "other")
+    manifest = tmp_path / "other" / "manifest.json"
+    document = json.loads(manifest.read_text())
+    document["student"]["sha256"] = "0" * 64
+    manifest.write_text(json.dumps(document))
+    words = ["--artifacts", tmp_path / "other", "--out", tmp_path / "out"]
+    assert run("trust", exported.run, *words) == 2
+    assert "was exported from another student" in capsys.readouterr().err
+
+
+def test_a_network_of_another_split_is_refused_before_it_is_asked(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    released = Path(__file__).parents[2] / "models" / "mobilenet_v2-ssd_kd"
+    words = ["--run", f"ssd_kd={released}", "--work", tmp_path / "work", "--out", tmp_path / "out"]
+    assert run("trust", exported.run, *words) == 2
+    assert "(ssd_kd) was trained on another split" in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()
+
+
+def test_students_that_never_saw_a_class_do_not_go_into_the_run(
+    exported: Exported, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(exported.run.iterdir())
+    assert run("leave-out", exported.run, "--out", exported.run / "leave_out") == 2
+    assert "lie in each other; name another --out" in capsys.readouterr().err
+    assert sorted(exported.run.iterdir()) == before
+
+
+def test_the_class_maps_of_an_exported_file_are_grad_cam(
+    exported: Exported, dataset: Dataset
+) -> None:
+    import torch
+
+    from benchmarks.trust.images import cached
+    from benchmarks.trust.network import enlarged
+    from distill.checkpoint import load_classifier
+    from distill.gradcam import grad_cam
+    from distill.models import normalise
+    from runtimes.session import open_model
+
+    path = next(exported.artifacts.glob("*fp32.onnx"))
+    classifier = load_classifier(exported.run / "student.safetensors")
+    pixels = enlarged(cached(dataset, dataset.ids("test")[:6]), 64)
+    answer = open_model(path, 1).predict(pixels)
+    classes = answer.probabilities.argmax(axis=1)
+    maps = answer.cam[np.arange(6), :, :, classes]
+    given = normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
+    found = grad_cam(classifier, given, torch.from_numpy(classes)).numpy()
+    unit = np.abs(maps).max()
+    assert unit > 0
+    assert np.abs(found * maps.shape[1] * maps.shape[2] - maps).max() / unit < 1e-5
 
 
 def test_results_replace_nothing_else(

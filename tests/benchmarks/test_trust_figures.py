@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    log_loss,
+    roc_auc_score,
+    roc_curve,
+)
 
-from benchmarks.trust import attention, detection
+from benchmarks.trust import attention, calibration, detection
 from benchmarks.trust.bootstrap import mean_of, with_interval
 from benchmarks.trust.calibration import BINS, fit_vector, measure_calibration, uncalibrated
 from benchmarks.trust.choose import Material, choose, scores_of
@@ -16,7 +26,7 @@ from benchmarks.trust.network import Known
 from benchmarks.trust.operating import find_threshold, measure_operating_points
 from benchmarks.trust.pictures import bare_skin, largest_square
 from distill.calibration import calibrated
-from distill.metrics import evaluate
+from distill.metrics import evaluate, lesion_numbers, resampled_weights
 from distill.unknown import fit_unknown, main_directions
 from runtimes.errors import InputError
 
@@ -42,6 +52,16 @@ def test_brier_score_and_likelihood_are_scikit_learns(
     assert sum(each.images for each in found.bins) == 600
     assert found.ece.low is not None
     assert found.ece.low <= found.ece.high  # type: ignore[operator]
+
+
+def test_bins_of_equal_width_are_open_below_and_closed_above() -> None:
+    for confidence, other, bins in ((0.06, 0.10, 2), (1 / 15, 0.10, 2), (0.10, 0.13, 1)):
+        rows = [[top, *((1 - top) / 19 for _ in range(19))] for top in (confidence, other)]
+        found = measure_calibration(np.array(rows), np.array([0, 1]), ["a", "b"])
+        assert len(found.bins) == bins
+        gaps = [1 - confidence, -other]
+        expected = np.abs(gaps).sum() / 2 if bins == 2 else abs(sum(gaps)) / 2
+        assert found.ece.value == pytest.approx(expected)
 
 
 def test_adaptive_bins_hold_equally_many_images(logits: tuple[np.ndarray, np.ndarray]) -> None:
@@ -71,6 +91,14 @@ def test_vector_scaling_is_at_least_as_likely_and_needs_every_class(
     skewed = z * [0.5, 1, 2, 3] + [0, 1, 0, -1]
     vector = fit_vector(skewed, target)
     assert log_loss(target, vector.apply(skewed)) < log_loss(target, calibrated(skewed, 1.0)) - 0.05
+    row = np.arange(600)
+
+    def likelihood(numbers: np.ndarray) -> float:
+        scaled = skewed * numbers[:4] + numbers[4:]
+        return float((logsumexp(scaled, axis=1) - scaled[row, target]).mean())
+
+    best = minimize(likelihood, np.r_[np.ones(4), np.zeros(4)], method="BFGS")
+    assert log_loss(target, vector.apply(skewed)) == pytest.approx(best.fun, abs=1e-4)
     with pytest.raises(InputError, match="number 3 have none"):
         fit_vector(skewed[target < 3], target[target < 3])
 
@@ -94,6 +122,90 @@ def test_intervals_resample_lesions_and_not_images() -> None:
     assert whole.value == lesions.value == pytest.approx(values.mean())
     width = [each.high - each.low for each in (whole, lesions)]  # type: ignore[operator]
     assert width[1] > 3 * width[0]
+
+
+FEWER = 60
+
+
+@pytest.fixture
+def few_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replicates that scikit-learn can be asked about, too."""
+    for module in (calibration, detection):
+        monkeypatch.setattr(module, "with_interval", partial(with_interval, replicates=FEWER))
+
+
+def _resamples(groups: list[str]) -> np.ndarray:
+    """Weights (R, N) of the bootstrap, which the tests of metrics hold to be over lesions."""
+    return np.concatenate(list(resampled_weights(lesion_numbers(groups), FEWER, 0)))
+
+
+@pytest.mark.usefixtures("few_replicates")
+def test_intervals_of_detection_are_quantiles_of_scikit_learns_figures() -> None:
+    rng = np.random.default_rng(7)
+    known, unknown = rng.normal(0, 1, 90).round(1), rng.normal(1, 1, 40).round(1)
+    lesions = [f"L{int(i**0.5)}" for i in range(90)]  # of 1 to 17 images
+    found = detection.measure_detection(known, unknown, lesions)
+    score, positive = np.r_[known, unknown], np.r_[np.zeros(90), np.ones(40)]
+    weights = _resamples([*lesions, *(f"U{i}" for i in range(40))])
+    drawn: dict[str, list[float]] = {"auroc": [], "aupr": [], "fpr95": []}
+    for own in weights:
+        drawn["auroc"].append(roc_auc_score(positive, score, sample_weight=own))
+        drawn["aupr"].append(average_precision_score(positive, score, sample_weight=own))
+        false, true, _ = roc_curve(positive, score, sample_weight=own, drop_intermediate=False)
+        drawn["fpr95"].append(false[np.argmax(true >= 0.95 - 1e-9)])
+    for name, values in drawn.items():
+        estimate = getattr(found, name)
+        assert (estimate.low, estimate.high) == pytest.approx(np.quantile(values, (0.025, 0.975)))
+
+
+@pytest.mark.usefixtures("few_replicates")
+def test_intervals_of_calibration_are_quantiles_of_resampled_images(
+    logits: tuple[np.ndarray, np.ndarray],
+) -> None:
+    z, target = logits[0][:120], logits[1][:120]
+    probabilities = calibrated(z, 0.7)
+    lesions = [f"L{int(i**0.5)}" for i in range(120)]
+    found = measure_calibration(probabilities, target, lesions)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == target
+    edges = np.linspace(0, 1, BINS + 1)
+    ranks = np.argsort(np.argsort(confidence))
+    drawn: dict[str, list[float]] = {"ece": [], "adaptive_ece": [], "nll": []}
+    for own in _resamples(lesions).astype(int):
+        rows = np.repeat(np.arange(120), own)
+        even = np.digitize(confidence[rows], edges, right=True) - 1
+        for name, places in (("ece", even), ("adaptive_ece", ranks[rows] // 8)):
+            drawn[name].append(
+                sum(
+                    (places == k).mean()
+                    * abs(right[rows][places == k].mean() - confidence[rows][places == k].mean())
+                    for k in np.unique(places)
+                )
+            )
+        drawn["nll"].append(log_loss(target[rows], probabilities[rows], labels=range(4)))
+    for name, values in drawn.items():
+        estimate = getattr(found, name)
+        assert (estimate.low, estimate.high) == pytest.approx(np.quantile(values, (0.025, 0.975)))
+    # which is why an interval of an ECE may lie above its value
+    assert np.mean(drawn["ece"]) > found.ece.value  # type: ignore[operator]
+
+
+@pytest.mark.usefixtures("few_replicates")
+def test_the_area_under_risk_and_coverage_is_that_of_repeated_images() -> None:
+    rng = np.random.default_rng(8)
+    scores, right = rng.normal(0, 1, 60), rng.random(60) < 0.7
+    lesions = [f"L{i // 2}" for i in range(60)]
+    found = detection.measure_risk_coverage(scores, right, lesions)
+    order = np.argsort(scores)
+    values = []
+    for own in _resamples(lesions).astype(int):
+        wrong, count = ~right[order], own[order]
+        taken, errors = np.cumsum(count), np.cumsum(count * wrong)
+        risks = np.repeat(errors / np.maximum(taken, 1), count)  # copies count at the last of them
+        values.append(risks.mean())
+    assert (found.area.low, found.area.high) == pytest.approx(np.quantile(values, (0.025, 0.975)))
+    best = np.cumsum(np.sort(~right)) / np.arange(1, 61)
+    assert found.optimal == pytest.approx(best.mean())
+    assert found.optimal < found.area.value  # type: ignore[operator]
 
 
 def test_risk_is_measured_from_the_most_known_image_on() -> None:
@@ -177,6 +289,7 @@ def test_operating_points_are_found_on_one_side_and_told_on_the_other() -> None:
         called = both[::2, 0] >= point.threshold
         assert point.sensitivity.value == pytest.approx(called[:50].mean())
         assert point.specificity.value == pytest.approx((~called[50:]).mean())
+        assert point.called == pytest.approx(called.mean())
     assert points[0].threshold >= points[1].threshold
 
 
@@ -233,3 +346,4 @@ def test_changes_are_measured_against_the_unchanged_picture() -> None:
     assert row["accuracy_change"]["value"] == -0.5
     assert row["mean_difference"]["value"] == pytest.approx(0.25)
     assert found["worst"]["torch:fp32"]["change"] == "blur"
+    assert found["formats"]["torch:fp32"]["accuracy"]["value"] == 1

@@ -21,13 +21,15 @@ def trust_section(report: Report) -> Markup:
             report,
             source,
             f"Calibration on {found.images:,} test images; T = {found.temperature:.3f}, ECE over "
-            "15 bins, negative log-likelihood in nats.",
+            "15 bins, negative log-likelihood in nats. Resampling raises an ECE, so its interval "
+            "may lie above the value.",
             _calibration(found),
         ),
         figure(
             report,
             source,
-            f"Pictures that should not be answered. Score: {found.score}. {_goals(found)}",
+            f"Pictures that should not be answered: the positives of AUROC, AUPR and FPR. Score: "
+            f"{found.score}. {_goals(found)}",
             _unknown(found),
         ),
     ]

@@ -1,0 +1,143 @@
+"""Every exported file on the test side and on pictures, and the int8 file on changed ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.artifacts import listed_files
+from benchmarks.trust.ask import Setting, ask_changed, ask_session, changed_ids
+from benchmarks.trust.calibration import measure_calibration, uncalibrated
+from benchmarks.trust.fit import Fit, Side
+from benchmarks.trust.groups_part import measure_changes
+from benchmarks.trust.images import REPORTING
+from benchmarks.trust.question import Question
+from benchmarks.trust.unknown_part import measure_file
+from distill.checkpoint import STUDENT_FILE
+from distill.comparison import read_student
+from distill.unknown import UNKNOWN_FILE
+from export.formats import FORMATS
+from export.reference import reference_session
+from runtimes.console import note
+from runtimes.errors import InputError
+from runtimes.hashes import sha256_of
+from runtimes.prediction import Session
+from runtimes.session import open_model
+
+TORCH = "torch:fp32"
+_INT8 = ("tflite:int8", "onnx:int8", "coreml:w8a8")
+
+
+def measure_files(
+    setting: Setting, question: Question, found: Fit, missing: list[str]
+) -> list[dict[str, Any]]:
+    """Measures the files that are asked for; what is left out is added to `missing`."""
+    wanted = _wanted(question)
+    if question.artifacts is None:
+        missing.append("files: no artifact folder")
+    elif left := [form.key for form in FORMATS if form.key not in wanted]:
+        missing.append(f"files not listed or left out: {', '.join(left)}")
+    return [_measure_file(setting, question, found, key, path) for key, path in wanted.items()]
+
+
+def measure_changed(setting: Setting, question: Question, missing: list[str]) -> dict[str, Any]:
+    """Measures changes of the picture in torch and in the int8 file."""
+    classifier, contract = read_student(question.run)
+    parts = [sha256_of(question.run / STUDENT_FILE), str(contract.calibration.temperature)]
+    if (question.run / UNKNOWN_FILE).is_file():
+        parts.append(sha256_of(question.run / UNKNOWN_FILE))
+
+    def torch_session() -> Session:
+        return reference_session(classifier, contract)
+
+    changed = {TORCH: ask_changed(setting, TORCH, " ".join(parts), torch_session)}
+    wanted = _wanted(question)
+    int8 = next((key for key in _INT8 if key in wanted), None)
+    if int8 is not None:
+        path = wanted[int8]
+        changed[int8] = ask_changed(
+            setting, int8, sha256_of(path), lambda: open_model(path, question.threads)
+        )
+    elif question.artifacts is not None:
+        missing.append("changes of the picture in int8: no int8 file")
+    rows = {image: row for row, image in enumerate(setting.dataset.ids(REPORTING))}
+    places = [rows[image] for image in changed_ids(setting.dataset, setting.amounts)]
+    labels, groups = setting.dataset.labels(REPORTING), setting.dataset.groups(REPORTING)
+    return measure_changes(changed, labels[places], [groups[place] for place in places])
+
+
+def _wanted(question: Question) -> dict[str, Path]:
+    if question.artifacts is None:
+        return {}
+    files, _ = listed_files(question.artifacts)
+    return {
+        key: question.artifacts / file
+        for key, file in files.items()
+        if question.formats is None or key in question.formats
+    }
+
+
+def _measure_file(
+    setting: Setting, question: Question, found: Fit, key: str, path: Path
+) -> dict[str, Any]:
+    test, sha256 = Side(setting, REPORTING), sha256_of(path)
+
+    def opened() -> Session:
+        session = open_model(path, question.threads)
+        check_outputs(path, session)
+        return session
+
+    answers = ask_session(setting, key, sha256, opened, (REPORTING,))
+    told = answers[REPORTING]["probabilities"].astype(np.float64)
+    after = told / told.sum(axis=1, keepdims=True)
+    before = uncalibrated(after, setting.contract.calibration.temperature)
+    threshold = setting.contract.calibration.unknown_threshold
+    note(f"{key}: measured")
+    return {
+        "format": key,
+        "file": path.name,
+        "sha256": sha256,
+        "calibration": {
+            "before": measure_calibration(before, test.target, test.groups).to_json(),
+            "temperature": measure_calibration(after, test.target, test.groups).to_json(),
+        },
+        "unknown": measure_file(answers, test.groups, threshold),
+        "operating_points": _points(setting, found, after, test),
+    }
+
+
+def _points(
+    setting: Setting, found: Fit, probabilities: np.ndarray, test: Side
+) -> list[dict[str, Any]]:
+    """The file at the thresholds of torch, which are what the contract carries."""
+    rows = []
+    for point in found.points:
+        column = list(setting.dataset.index.classes).index(point.code)
+        called, own = probabilities[:, column] >= point.threshold, test.target == column
+        rows.append(
+            {
+                "aim": point.aim,
+                "sensitivity": float(called[own].mean()) if own.any() else None,
+                "specificity": None if own.all() else float((~called[~own]).mean()),
+            }
+        )
+    return rows
+
+
+def check_outputs(path: Path, session: Session) -> None:
+    """Checks that a file has class maps and an unknown score.
+
+    Raises:
+        InputError: one is missing.
+    """
+    side = 1 if session.contract is None else session.contract.preprocessing.size
+    answer = session.predict(np.zeros((1, side, side, 3), np.uint8))
+    if not answer.cam.size:
+        raise InputError(
+            f"{path} has no output `cam`, so nobody can say where it looked. Export the model with "
+            "`python -m export run`."
+        )
+    if not np.isfinite(answer.unknown).all():
+        raise InputError(f"{path} has no output `unknown`. Export it with `python -m export run`.")
