@@ -16,7 +16,7 @@ from benchmarks.trust.groups_part import measure_groups
 from benchmarks.trust.images import CHOOSING, REPORTING
 from benchmarks.trust.leave_out import HELD_OUT, without_class
 from benchmarks.trust.network import Known
-from benchmarks.trust.question import Question
+from benchmarks.trust.question import Question, about_network
 from benchmarks.trust.scene import make_scene
 from benchmarks.trust.unknown_part import measure_unknown, measure_withheld
 from benchmarks.trust.where import ask_maps, grad_cam_difference, measure_where
@@ -145,6 +145,8 @@ def _where(setting: Setting, question: Question, missing: list[str]) -> dict[str
     )
     found = measure_where(scene, answers, np.array([label[image] for image in scene.ids]))
     difference = grad_cam_difference(question.run, scene, setting.contract.preprocessing.size)
+    for name, folder in networks.items():
+        found["networks"][name]["about"] = about_network(folder)
     return found | {
         "grad_cam_difference": difference,
         "claims": answers_to_the_article(found),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.artifacts import listed_files
-from distill.checkpoint import STUDENT_FILE, TEACHER_FILE
+from distill.checkpoint import STUDENT_FILE, TEACHER_FILE, load_tensors
 from distill.splits import read_split
 from runtimes.contract import Contract
 from runtimes.errors import InputError
@@ -136,6 +137,26 @@ def size_of(folder: Path, split: str, name: str) -> int:
             "the same data, --split and --seed."
         )
     return size
+
+
+def about_network(folder: Path) -> dict[str, Any]:
+    """Returns how a network was trained and what it reached on the test side, as it was recorded.
+
+    Args:
+        folder: a run, a released model, or a teacher's run folder, that `size_of` took.
+    """
+    path = weights_of(folder)
+    recorded = read_json(folder / "metrics.json")
+    reached = (recorded.get("metrics") or {}).get("balanced_accuracy")
+    return {
+        "architecture": load_tensors(path)[1].get("architecture", ""),
+        "sha256": sha256_of(path),
+        "method": "teacher" if path.name == TEACHER_FILE else recorded.get("method"),
+        "budget": recorded.get("budget"),
+        "training_images": (recorded.get("training") or {}).get("images"),
+        "size": recorded["size"],
+        "balanced_accuracy": reached,
+    }
 
 
 def held_out_folders(root: Path | None, classes: Sequence[str]) -> list[Path]:

@@ -213,11 +213,27 @@ def where_table(document: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
         *losses,
     ]
+    parts += ["", *networks_list(where["networks"])]
     if blind:
         parts += ["", f"Images whose map is nowhere positive, not counted: {', '.join(blind)}."]
     if where["claims"]:
         parts += ["", *_claims(where["claims"])]
     return "\n".join(parts)
+
+
+def networks_list(networks: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """How each network was trained, for one of another budget differs by that too."""
+    told = []
+    for name, row in networks.items():
+        if about := row.get("about"):  # older documents have none
+            images = about["training_images"]
+            told.append(
+                f"- {name}: {about['architecture']} at {about['size']} px, budget "
+                f"{about['budget'] or 'not recorded'}"
+                + (f", {images:,} training images" if images else "")
+                + f", balanced accuracy {interval(about['balanced_accuracy'])}."
+            )
+    return ["The networks, by the figures of their own training:\n", *told] if told else []
 
 
 def _claims(claims: Sequence[Mapping[str, str]]) -> list[str]:

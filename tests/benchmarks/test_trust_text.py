@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.trust.card import put_into_card
 from benchmarks.trust.images import Amounts
+from benchmarks.trust.question import about_network
 from benchmarks.trust.summary import card_section, lines, text
+from benchmarks.trust.tables import networks_list
 from benchmarks.trust.worst import worst_cases
 from distill.model_card import BIASED_ERROR
+from runtimes.hashes import sha256_of
 
 Document = dict[str, Any]
 
@@ -170,3 +175,28 @@ def test_a_card_keeps_all_else(document: Document, tmp_path: Any) -> None:
     assert "T = 1.100" not in found
     start, end = found.index("<!-- trust -->"), found.index("<!-- /trust -->\n\n")
     assert found[:start] + found[end + len("<!-- /trust -->\n\n") :] == before
+
+
+def test_networks_of_another_budget_are_told_apart() -> None:
+    about = {
+        **{"architecture": "mobilenet_v2", "size": 224, "method": "no_kd", "budget": "tables"},
+        **{"training_images": 17703, "balanced_accuracy": three(0.528), "sha256": "0"},
+    }
+    (head, *rows) = networks_list({"no_kd": {"about": about}, "older": {}})
+    assert "figures of their own training" in head
+    assert rows == [
+        "- no_kd: mobilenet_v2 at 224 px, budget tables, 17,703 training images, balanced accuracy "
+        "0.528 (0.428 to 0.628)."
+    ]
+    assert networks_list({"older": {}}) == []
+
+
+def test_a_network_is_told_by_what_its_folder_recorded() -> None:
+    released = Path(__file__).parents[2] / "models" / "mobilenet_v2-ssd_kd"
+    about = about_network(released)
+    metrics = json.loads((released / "metrics.json").read_text())
+    assert about["architecture"] == "mobilenet_v2"
+    assert (about["method"], about["budget"], about["size"]) == ("ssd_kd", "cpu", 224)
+    assert about["balanced_accuracy"] == metrics["metrics"]["balanced_accuracy"]
+    assert about["training_images"] == metrics["training"]["images"]
+    assert about["sha256"] == sha256_of(released / "student.safetensors")
