@@ -233,6 +233,18 @@ def test_the_unknown_score_is_the_distance_of_probabilistic_pca() -> None:
     assert np.abs(found - expected).max() < 1e-3
     with pytest.raises(InputError, match="rank is 12"):
         fit_unknown(pooled, logits, 12, 0.0)
+    with pytest.raises(InputError, match="rank is 6; 5 images with 12 features allow 1 to 4"):
+        fit_unknown(pooled[:5], logits[:5], 6, 0.0)
+
+
+def test_rounding_of_float32_is_no_direction() -> None:
+    rng = np.random.default_rng(9)
+    flat = (rng.normal(0, 1, (200, 10)) @ rng.normal(0, 1, (10, 30)) + 5).astype(np.float32)
+    known = main_directions(flat)
+    assert known.variances[10:].mean() > 0
+    assert [known.allow(rank) for rank in (9, 10, 30)] == [True, False, False]
+    with pytest.raises(InputError, match="lie in fewer directions"):
+        fit_unknown(flat, rng.normal(0, 1, (200, 3)), 10, 0.0)
 
 
 def test_the_choice_takes_what_knows_pictures_and_held_out_classes_best() -> None:

@@ -24,8 +24,9 @@ from benchmarks.trust.operating import measure_operating_points
 from benchmarks.trust.pictures import Photos
 from benchmarks.trust.unknown_part import Fitted
 from distill.calibration import accepted_sensitivity, calibrated
+from distill.checkpoint import load_classifier
 from distill.dataset import Dataset
-from distill.models import build_classifier, normalise
+from distill.models import normalise
 from distill.unknown import fit_unknown, load_unknown, main_directions
 from runtimes.contract import Contract
 from runtimes.hashes import sha256_of
@@ -210,10 +211,7 @@ def test_a_file_is_held_to_the_thresholds_of_the_contract(setting: Setting, fitt
 
 
 def test_a_network_answers_with_the_features_logits_and_maps_of_its_classifier() -> None:
-    torch.manual_seed(0)
-    classifier = build_classifier("mobilenet_v2", 8).eval()
-    torch.nn.init.normal_(classifier.classifier.weight, std=0.5)
-    torch.nn.init.normal_(classifier.classifier.bias)
+    classifier = load_classifier(RELEASED / "student.safetensors")
     rng = np.random.default_rng(2)
     images = [rng.integers(0, 256, (24, 24, 3)).astype(np.uint8) for _ in range(5)]
     found = Network(classifier, 64).ask(images, maps=True)

@@ -70,8 +70,8 @@ def test_unusable_scores_are_named(scores: list[float], share: float) -> None:
 
 
 def test_sensitivity_counts_the_accepted_images_alone() -> None:
-    probabilities = np.eye(3)[[0, 0, 1, 1, 1, 2]]
+    probabilities = np.eye(3)[[0, 0, 1, 0, 1, 2]]  # the fourth, at the threshold, is accepted
     target = np.array([0, 0, 0, 1, 1, 2])
     scores = np.array([-3.0, -1.0, -3.0, -2.0, -9.0, 0.0])
     found = accepted_sensitivity(probabilities, target, scores, -2.0, ("MEL", "NV", "DF"))
-    assert found == {"MEL": 0.5, "NV": 1.0}
+    assert found == {"MEL": 0.5, "NV": 0.5}
