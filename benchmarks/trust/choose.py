@@ -17,6 +17,8 @@ from runtimes.errors import InputError
 
 MAX_LOGIT, ENERGY = "max_logit", "energy"
 LEAST_AUROC = 0.95  # of pictures that are no dermoscopy, before anything else counts
+_CLEARLY = 0.005  # of the value that candidates are chosen by
+_SAME_SHARE = 0.01
 _RANKS = (16, 32, 64)
 _WEIGHTS = (0.0, 1.0, 2.0, 4.0)
 
@@ -130,17 +132,22 @@ class Choice:
     held_out_directions: dict[str, Directions]
 
 
-def choose(student: Material, held_out: Mapping[str, Material]) -> Choice:
+def choose(
+    student: Material, held_out: Mapping[str, Material], own: UnknownScore | None = None
+) -> Choice:
     """Tries every candidate and takes the best that a file can hold.
 
     The best has the largest mean of three means: AUROC of pictures that are no dermoscopy, of other
     pictures that should not be answered, and of classes that were held out. One whose mean for
-    pictures that are no dermoscopy is below 0.95 is taken only if all are.
+    pictures that are no dermoscopy is below 0.95 is taken only if all are. The score that the
+    student has already is kept where none is better by 0.005 or more: so few validation images
+    cannot tell them apart, and another score means other files.
 
     Args:
         student: of the deployed student, with pictures of every kind.
         held_out: class to the material of the student that never saw it, whose `unknown` is that
             class alone; may be empty.
+        own: the score that the student has already, if it is one of features.
 
     Raises:
         InputError: there is no picture to choose by.
@@ -167,7 +174,7 @@ def choose(student: Material, held_out: Mapping[str, Material]) -> Choice:
             found[code] = auroc(before, after)
         value = _value(pictures, found)
         trials.append(Trial(candidate.name, candidate.deployable, pictures, found, value))
-    best = _best(trials)
+    best = _best(trials, _place_of(own, tried, student.fit, directions))
     told = tuple(replace(trial, chosen=place == best) for place, trial in enumerate(trials))
     return Choice(tried[best], told, directions, others)
 
@@ -179,11 +186,26 @@ def _value(pictures: Mapping[str, float], held_out: Mapping[str, float]) -> floa
     return float(np.mean([np.mean(group) for group in groups]))
 
 
-def _best(trials: Sequence[Trial]) -> int:
+def _place_of(
+    own: UnknownScore | None, tried: Sequence[Candidate], fit: Known, directions: Directions
+) -> int | None:
+    """Which candidate a score is, by its rank and the share of its logit."""
+    for place, candidate in enumerate(tried):
+        if own is not None and candidate.rank == own.rank:
+            share = candidate.fitted(fit, directions).share
+            if np.isclose(share, own.share, rtol=_SAME_SHARE, atol=0):
+                return place
+    return None
+
+
+def _best(trials: Sequence[Trial], own: int | None = None) -> int:
     def good(trial: Trial) -> bool:
         apart = [value for kind, value in trial.pictures.items() if kind in NOT_DERMOSCOPY]
         return bool(apart) and float(np.mean(apart)) >= LEAST_AUROC
 
     places = [place for place, trial in enumerate(trials) if trial.deployable]
     preferred = [place for place in places if good(trials[place])] or places
-    return max(preferred, key=lambda place: trials[place].value)
+    best = max(preferred, key=lambda place: trials[place].value)
+    if own in preferred and trials[best].value - trials[own].value < _CLEARLY:
+        return own
+    return best

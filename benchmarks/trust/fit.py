@@ -15,6 +15,7 @@ from benchmarks.trust.operating import MELANOMA, OperatingPoint, measure_operati
 from benchmarks.trust.question import Question, held_out_folders
 from benchmarks.trust.unknown_part import Fitted, fitted, material
 from distill.calibration import calibrated, fit_temperature
+from distill.comparison import read_student
 from runtimes.errors import InputError
 
 _SAME_TEMPERATURE = 0.01
@@ -85,7 +86,9 @@ def fit(setting: Setting, question: Question) -> tuple[Fit, dict[str, dict[str, 
     }
     validation, test = Side(setting, CHOOSING), Side(setting, REPORTING)
     temperature = _temperature(setting, student[CHOOSING].logits, validation.target)
-    choice = choose(material(student), {code: material(own) for code, own in held_out.items()})
+    own, _ = read_student(question.run)
+    others = {code: material(known) for code, known in held_out.items()}
+    choice = choose(material(student), others, own.unknown)
     probabilities = {
         side: calibrated(student[side].logits, temperature) for side in (CHOOSING, REPORTING)
     }

@@ -311,7 +311,8 @@ def trials_table(document: Mapping[str, Any]) -> str:
     return "\n".join(
         (
             "## How the score was chosen\n\n"
-            "AUROC on validation images and pictures to choose by.\n",
+            "AUROC on validation images and pictures to choose by. The score that the student has "
+            "already is kept where none is better by 0.005 or more.\n",
             "| score | " + " | ".join(heads) + " | value |",
             "|---" * (len(heads) + 2) + "|",
             *rows,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from benchmarks.trust.choose import (
     Material,
     Trial,
     _best,
+    _place_of,
     _value,
     candidates,
     choose,
@@ -173,6 +176,33 @@ def test_what_takes_drawings_for_lesions_is_not_chosen_nor_what_no_file_can_hold
     ]
     assert trials[_best(trials)].name == "better"
     assert trials[_best(trials[:2])].name == "blind"  # nothing reaches it
+
+
+def test_the_students_own_score_is_kept_where_none_is_clearly_better() -> None:
+    values = {"best": (0.99, 0.870), "near": (0.99, 0.866), "far": (0.99, 0.864)}
+    trials = [Trial(name, True, {"drawn": d}, {}, v) for name, (d, v) in values.items()]
+    trials.append(Trial("blind", True, {"drawn": 0.5}, {}, 0.869))
+    assert [trials[_best(trials, own)].name for own in range(4)] == ["best", "near", "best", "best"]
+
+
+def test_a_score_is_known_again_by_its_rank_and_its_logit() -> None:
+    rng = np.random.default_rng(6)
+
+    def some(count: int) -> Known:
+        pooled, logits = rng.normal(0, 1, (count, 80)), rng.normal(0, 1, (count, 3))
+        return Known(pooled.astype(np.float32), logits.astype(np.float32))
+
+    student = Material(some(90), some(60), {"drawn": some(40)})
+    directions = main_directions(student.fit.pooled)
+    tried = candidates(90, [directions])
+    for rank, weight in ((16, 0.0), (16, 1.0), (64, 1.0), (64, 4.0)):
+        own = fit_unknown(student.fit.pooled, student.fit.logits, rank, weight)
+        place = _place_of(own, tried, student.fit, directions)
+        assert place is not None
+        assert tried[place].name == f"features rank {rank} weight {weight:g}"
+        other = replace(own, share=own.share * 1.1 + 0.1)
+        assert _place_of(other, tried, student.fit, directions) is None
+    assert _place_of(None, tried, student.fit, directions) is None
 
 
 def test_every_trial_is_fitted_on_training_images_and_tried_on_validation_images() -> None:
