@@ -20,14 +20,15 @@ def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
         wait: for the other process, instead of yielding False.
 
     Raises:
-        InputError: the file system keeps no locks.
+        InputError: the file cannot be opened, or the file system keeps no locks.
     """
     handle = -1
     try:
         try:
             while not _is_at(handle, path):  # its last holder may just have removed it
-                if handle >= 0:
-                    os.close(handle)
+                handle, stale = -1, handle
+                if stale >= 0:
+                    os.close(stale)
                 handle = _open(path)
                 fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
@@ -35,7 +36,8 @@ def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
             return
         except OSError as error:
             raise InputError(
-                f"{path}: it cannot be locked ({error.strerror}). Name a folder on another disk."
+                f"{path}: it cannot be opened or locked ({error.strerror}). Check who may write "
+                "there, or name a folder on another disk."
             ) from error
         yield True
     finally:
@@ -46,8 +48,10 @@ def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
 def _open(path: Path) -> int:
     if path.is_dir():
         return os.open(path, os.O_RDONLY)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # whoever made the folder may just have removed it
+            return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
 
 
 def _is_at(handle: int, path: Path) -> bool:

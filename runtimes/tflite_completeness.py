@@ -40,7 +40,10 @@ def check_complete(path: object, size: int, model: Any) -> None:
     try:
         for number, (kind, position, table) in enumerate(_tables(model)):
             if number == _MOST_TABLES:
-                raise ValueError(f"more than {_MOST_TABLES:,} tensors, operators and buffers")
+                raise InputError(
+                    f"{path}: this TensorFlow Lite model has more than {_MOST_TABLES:,} tensors, "
+                    "operators and buffers, which no phone runs. Check where it comes from."
+                )
             end = _end(kind, table)
             if end > size:
                 which = kind if position is None else f"{kind} {position}"

@@ -54,7 +54,7 @@ def decided(setting: Setting, found: Fit, document: Mapping[str, Any]) -> Contra
         unknown_score=found.score.kind,
         aim=IN_FORCE if any(alert.aim == IN_FORCE for alert in alerts) else None,
         alerts=alerts,
-        evidence=_evidence(document),
+        evidence=evidence(document),
     )
     return replace(setting.contract, calibration=calibration, decision=decision)
 
@@ -73,7 +73,8 @@ def adopt(run: Path, contract: Contract, found: Fit) -> tuple[Path, ...]:
     return (*written, run / CONTRACT_FILE)
 
 
-def _evidence(document: Mapping[str, Any]) -> dict[str, Any]:
+def evidence(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the contract tells of a measurement: names to numbers, or value, low, high."""
     after = document["calibration"]["torch"]["temperature"]
     figures = {
         "images": float(document["images"]),

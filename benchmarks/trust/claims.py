@@ -2,8 +2,8 @@
 
 A comparison is answered "yes" where its 95 % interval, paired over lesions, lies above 0, "no, the
 contrary" where it lies below, and "no difference shown" otherwise. Artefacts do not draw a network
-("yes") where no artefact's interval lies above 0 and each ends below one point of the map; with an
-interval that ends higher nothing is shown.
+("yes") where each one's interval ends at or below one point of the map, and do ("no") where one
+lies above that; else nothing is shown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-NOTHING = 0.01  # share of the map's sum; what is drawn beyond is not taken for nothing
+NOTHING = 0.01  # share of the map's sum; what is drawn up to it is taken for nothing
 
 
 def answers_to_the_article(found: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -81,7 +81,7 @@ def _verdict(difference: Mapping[str, float | None]) -> str:
 
 def _undrawn(drawn: Iterable[Mapping[str, float | None]]) -> str:
     ends = [(each["low"], each["high"]) for each in drawn]
-    if any(low is not None and low > 0 for low, _ in ends):
+    if any(low is not None and low > NOTHING for low, _ in ends):
         return "no"
     small = all(high is not None and high <= NOTHING for _, high in ends)
     return "yes" if ends and small else "not shown"

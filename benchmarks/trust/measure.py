@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.trust.adopt import evidence
 from benchmarks.trust.ask import Setting, held_out_groups
 from benchmarks.trust.calibration import BINS, fit_vector, measure_calibration
 from benchmarks.trust.claims import answers_to_the_article
@@ -23,6 +24,7 @@ from benchmarks.trust.where import ask_maps, grad_cam_difference, measure_where
 from distill.calibration import calibrated
 from distill.checkpoint import STUDENT_FILE
 from distill.provenance import provenance
+from runtimes.contract import Contract
 from runtimes.hashes import sha256_of
 
 SCHEMA, VERSION = "dermport.trust", "1.1"
@@ -83,6 +85,11 @@ def measure(
         )
     document["files"] = measure_files(setting, question, found, missing)
     document["changes"] = measure_changed(setting, question, missing)
+    if adopted and not _tells(setting.contract, evidence(document)):
+        missing.append(
+            "what the contract tells as evidence: that is of an earlier measurement (--adopt "
+            "renews it, then export again)"
+        )
     return document | {"provenance": provenance()}
 
 
@@ -103,6 +110,14 @@ def _adopted(setting: Setting, found: Fit) -> bool:
     fitted = [found.temperature, found.score.threshold]
     fitted += [point.threshold for point in found.points]
     return len(carried) == len(fitted) and bool(np.allclose(carried, fitted, _SAME, 0))
+
+
+def _tells(contract: Contract, measured: Mapping[str, Any]) -> bool:
+    """Whether the contract's evidence is that of a measurement, to three digits."""
+    own = {} if contract.decision is None else contract.decision.evidence
+    return own.keys() == measured.keys() and all(
+        np.allclose(own[name], measured[name], rtol=0, atol=5e-4) for name in own
+    )
 
 
 def _calibration(setting: Setting, found: Fit, test: Side) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from benchmarks.trust.images import Amounts
 from benchmarks.trust.tables import (
     auroc_of_max_logit,
     calibration_table,
@@ -20,7 +21,14 @@ from benchmarks.trust.tables import (
 )
 from benchmarks.trust.worst import worst_cases
 
-_COMMAND = "python -m benchmarks trust RUN --artifacts ARTIFACTS --leave-out LEAVE_OUT --data DATA"
+# Options of the command and what they set.
+_AMOUNTS = {
+    "images": "side",
+    "pictures": "pictures",
+    "masked": "masked",
+    "changed": "changed",
+    "seed": "seed",
+}
 
 
 def lines(document: Mapping[str, Any]) -> Iterator[str]:
@@ -57,9 +65,25 @@ def text(document: Mapping[str, Any]) -> str:
     )
     if document["synthetic"]:
         about += "\n\n**The images are synthetic: the figures say nothing about skin.**"
-    parts = [title, about, f"```sh\n{_COMMAND}\n```"]
+    parts = [title, about, f"```sh\n{command(document)}\n```"]
     parts += [part for draw in _SECTIONS if (part := draw(document))]
     return "\n\n".join(parts) + "\n"
+
+
+def command(document: Mapping[str, Any]) -> str:
+    """Returns the command that makes the document, with words in the place of folders."""
+    words = ["python -m benchmarks trust RUN --data DATA"]
+    if document["files"]:
+        words.append("--artifacts ARTIFACTS")
+    if document["unknown"]["held_out"]:
+        words.append("--leave-out LEAVE_OUT")
+    usual, asked = vars(Amounts()), document["amounts"]
+    for option, key in _AMOUNTS.items():
+        if asked[key] != usual[key]:
+            words.append(f"--{option} {asked[key]}")
+    others = list((document["where"] or {"networks": ()})["networks"])[1:]  # the first is RUN's
+    words += [f"--run {name}=FOLDER" for name in others]
+    return " ".join(words)
 
 
 def card_section(document: Mapping[str, Any]) -> str:

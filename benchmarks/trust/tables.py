@@ -243,8 +243,8 @@ def _claims(claims: Sequence[Mapping[str, str]]) -> list[str]:
         *(f"| {c['claim']} | **{c['answer']}** | {c['evidence']} |" for c in claims),
         "",
         "A comparison is answered yes where its interval lies above 0, no where it lies below. "
-        "Artefacts are not looked at (yes) where none draws any of the map onto itself and each "
-        f"interval ends at or below {100 * NOTHING:g} point of the map.",
+        f"Artefacts are not looked at (yes) where each interval ends at or below {100 * NOTHING:g} "
+        "point of the map; they are (no) where one lies above that.",
     ]
 
 

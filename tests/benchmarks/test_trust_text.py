@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.trust.card import put_into_card
 from benchmarks.trust.images import Amounts
+from benchmarks.trust.measure import _tells
 from benchmarks.trust.question import about_network
-from benchmarks.trust.summary import card_section, lines, text
+from benchmarks.trust.summary import card_section, command, lines, text
 from benchmarks.trust.tables import networks_list
 from benchmarks.trust.worst import worst_cases
 from distill.model_card import BIASED_ERROR
 from runtimes.hashes import sha256_of
+from runtimes.metadata import read_contract
 
 Document = dict[str, Any]
 
@@ -52,6 +56,7 @@ def document() -> Document:
     change = {key: three(0.5) for key in ("same_diagnosis", "accuracy_change", "mean_difference")}
     changes = {"torch:fp32": {"changes": {"blur": change}}}
     return {
+        "amounts": vars(Amounts()),
         **{"name": "tiny", "images": 50, "lesions": 40, "synthetic": False, "missing": []},
         "calibration": {
             **{"temperature": 1.1, "torch": ways, "vector_gain_nll": 0.02},
@@ -81,7 +86,6 @@ def document() -> Document:
 def test_card_and_results_say_that_resampling_raises_the_calibration_error(
     document: Document,
 ) -> None:
-    assert "its interval may lie above the value" in BIASED_ERROR
     assert BIASED_ERROR in text(document)
     assert BIASED_ERROR in card_section(document)
 
@@ -200,3 +204,28 @@ def test_a_network_is_told_by_what_its_folder_recorded() -> None:
     assert about["balanced_accuracy"] == metrics["metrics"]["balanced_accuracy"]
     assert about["training_images"] == metrics["training"]["images"]
     assert about["sha256"] == sha256_of(released / "student.safetensors")
+
+
+def test_the_command_is_the_one_that_was_given(document: Document) -> None:
+    document["files"] = []
+    assert command(document) == "python -m benchmarks trust RUN --data DATA"
+    document["files"] = [{}]
+    document["unknown"]["held_out"] = {"DF": {}}
+    document["amounts"] = vars(Amounts(side=600, pictures=20, changed=8))
+    document["where"] = {"networks": {"ssd_kd": {}, "teacher": {}, "no_kd": {}}}
+    assert command(document) == (
+        "python -m benchmarks trust RUN --data DATA --artifacts ARTIFACTS --leave-out LEAVE_OUT "
+        "--images 600 --pictures 20 --changed 8 --run teacher=FOLDER --run no_kd=FOLDER"
+    )
+
+
+def test_older_evidence_in_the_contract_is_noticed() -> None:
+    released = Path(__file__).parents[2] / "models" / "mobilenet_v2-ssd_kd"
+    contract = read_contract(released)
+    assert contract.decision is not None
+    own = dict(contract.decision.evidence)
+    assert _tells(contract, own)
+    assert _tells(contract, own | {"brier": np.add(own["brier"], 1e-5).tolist()})
+    assert not _tells(contract, own | {"brier": np.add(own["brier"], 1e-2).tolist()})
+    assert not _tells(contract, own | {"unknown_auroc held out X": [0.5, 0.4, 0.6]})
+    assert not _tells(replace(contract, decision=None), own)

@@ -147,7 +147,7 @@ def test_the_contrary_is_said_where_it_is_so() -> None:
         (0.100, 0.000, "yes"),
         (0.095, 0.002, "yes"),
         (0.150, 0.002, "no"),
-        (0.105, 0.0005, "no"),  # little, but not nothing
+        (0.105, 0.0005, "yes"),  # half a point of the map
         (0.100, 0.040, "not shown"),  # so far apart that a point could be hidden
     ],
 )

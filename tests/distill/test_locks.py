@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,3 +69,22 @@ def test_a_lock_file_that_was_removed_meanwhile_is_no_lock(
         assert mine
         assert not third
     assert len(opened) == 3
+
+
+def test_a_lock_that_cannot_be_opened_again_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last holder removes it, and then nobody may open it: not a descriptor closed twice."""
+    lock, right, opened = tmp_path / "lock", os.open, []
+
+    def once(path: Any, *rest: Any) -> int:
+        if opened:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        opened.append(right(path, *rest))
+        Path(path).unlink()
+        return opened[0]
+
+    monkeypatch.setattr(os, "open", once)
+    told = re.escape("cannot be opened or locked (Permission denied)")
+    with pytest.raises(InputError, match=told), claim(lock):
+        pass
