@@ -378,12 +378,13 @@ def test_a_network_of_another_split_is_refused_before_it_is_asked(
 
 
 def test_students_that_never_saw_a_class_do_not_go_into_the_run(
-    exported: Exported, capsys: pytest.CaptureFixture[str]
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = sorted(exported.run.iterdir())
-    assert run("leave-out", exported.run, "--out", exported.run / "leave_out") == 2
+    copy = Path(shutil.copytree(exported.run, tmp_path / "run"))
+    before = sorted(copy.iterdir())
+    assert run("leave-out", copy, "--out", copy / "leave_out") == 2
     assert "lie in each other; name another --out" in capsys.readouterr().err
-    assert sorted(exported.run.iterdir()) == before
+    assert sorted(copy.iterdir()) == before
 
 
 def test_the_class_maps_of_an_exported_file_are_grad_cam(
