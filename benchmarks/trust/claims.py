@@ -91,17 +91,13 @@ def _minus(value: float | None) -> float | None:
     return None if value is None else -value
 
 
-def _percent(found: Mapping[str, float | None]) -> str:
+def _percent(found: Mapping[str, float | None], form: str = ".1f", unit: str = " %") -> str:
     values = [found[key] for key in ("value", "low", "high")]
     if any(value is None for value in values):
         return "–"
-    value, low, high = (100 * float(value or 0) for value in values)
-    return f"{value:.1f} % ({low:.1f} to {high:.1f})"
+    value, low, high = (format(100 * float(value or 0), form) for value in values)
+    return f"{value}{unit} ({low} to {high})"
 
 
 def _points(found: Mapping[str, float | None]) -> str:
-    values = [found[key] for key in ("value", "low", "high")]
-    if any(value is None for value in values):
-        return "–"
-    value, low, high = (100 * float(value or 0) for value in values)
-    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+    return _percent(found, "+.1f", "")
