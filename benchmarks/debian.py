@@ -50,6 +50,7 @@ def unpack_packages(folder: Path, suite: str, architecture: str, names: Sequence
     if missing := missing_tools():
         raise InputError(f"Debian's packages cannot be fetched: {missing}.")
     folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()  # the commands run in another one
     with tempfile.TemporaryDirectory(prefix="dermport-apt-") as made:
         work = Path(made)
         environment = {**os.environ, "APT_CONFIG": str(_settings(work, suite, architecture))}

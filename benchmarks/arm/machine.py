@@ -73,7 +73,7 @@ def arm_machine(folder: Path) -> ArmMachine:
     """
     if (reason := obstacle()) != "":
         raise InputError(f"no ARM emulation here: {reason}.")
-    wanted = _wanted()
+    folder, wanted = folder.resolve(), _wanted()
     if _versions(folder) == wanted:
         return ArmMachine(folder)
     note(f"fetching QEMU, an arm64 Python and the runtimes for it into {folder}")
@@ -102,7 +102,7 @@ def _fetch_wheels(folder: Path, wanted: Sequence[str]) -> None:
     command += ["--no-deps", "--only-binary=:all:", "--python-version", "311"]
     command += [word for each in _PLATFORMS for word in ("--platform", each)]
     (folder / "wheels").mkdir()
-    _run([*command, "--dest", str(folder / "wheels"), *wanted], folder, os.environ)
+    _run([*command, "--dest", "wheels", *wanted], folder, os.environ)
     for wheel in sorted((folder / "wheels").glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:  # pip checked it against the index; no `..` passes
             archive.extractall(folder / "packages")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,30 @@ def test_a_mirror_that_does_not_answer_is_named(
 @needs_apt
 def test_this_architecture_has_a_name() -> None:
     assert own_architecture() in ("amd64", "arm64", "armhf", "i386", "riscv64")
+
+
+@needs_apt
+@pytest.mark.skipif(not Path("/usr/bin/dpkg-deb").is_file(), reason="needs dpkg-deb")
+def test_packages_are_unpacked_into_a_folder_named_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _package(tmp_path / "greeting.deb", tmp_path / "made")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    # In the place of the network: `apt-get download` puts the package where it is asked to.
+    script = f'#!/bin/sh\ncase "$*" in *download*) cp {tmp_path}/greeting.deb . ;; esac\n'
+    (tools / "apt-get").write_text(script)
+    (tools / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    unpack_packages(Path("here") / "system", "trixie", "amd64", ("greeting",))
+    assert (tmp_path / "here" / "system" / "usr" / "greeting.txt").read_text() == "hello"
+
+
+def _package(path: Path, root: Path) -> None:
+    (root / "DEBIAN").mkdir(parents=True)
+    (root / "usr").mkdir()
+    (root / "usr" / "greeting.txt").write_text("hello")
+    fields = ("Package: greeting", "Version: 1", "Architecture: all", "Maintainer: nobody <n@o>")
+    (root / "DEBIAN" / "control").write_text("\n".join((*fields, "Description: a test", "")))
+    subprocess.run(["dpkg-deb", "--build", str(root), str(path)], check=True, capture_output=True)
