@@ -15,10 +15,18 @@ from export.quantization.aware.sites import LearnedRanges
 from export.quantization.aware.steps import PIXELS
 from export.quantization.float_layers import Step, in_float
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR
-from export.tflite_names import INPUT_SCOPE, TRUNK_SCOPE, name_tensors, operations
+from export.tflite_names import (
+    INPUT_SCOPE,
+    TRUNK_SCOPE,
+    module_of,
+    name_tensors,
+    operations,
+)
 from export.tflite_parameters import with_parameters
 from export.tflite_pixels import take_bytes
 from runtimes.contract import INPUT_NAME
+
+Rule = dict[str, Any]
 
 
 def convert(deployable: Deployable, size: int) -> bytes:
@@ -76,7 +84,8 @@ def half_weights(content: bytes, float_layers: Collection[str] = ()) -> bytes:
         float_layers: convolutions whose weights stay in float32.
     """
     kept = [step.name for step in _steps(content) if step.layer in float_layers]
-    return _quantize(content, "float_casting", _HALF_WEIGHTS, None, kept)
+    rules = [_rule(_TRUNK, "float_casting", _HALF_WEIGHTS), *_unchanged(kept)]
+    return _quantize(content, rules, None)
 
 
 def quantize_static(
@@ -86,9 +95,11 @@ def quantize_static(
     float_layers: Collection[str] = (),
     learned: LearnedRanges | None = None,
 ) -> bytes:
-    """Quantizes the trunk to int8, per output channel for weights; the head stays float32.
+    """Quantizes the trunk to int8, per output channel for weights; the head computes in float32.
 
-    Pixels go in as bytes, see `tflite_pixels`; the outputs are float32.
+    The head's weights are stored as int8 too, per output channel, and turned into float32 when the
+    file is opened; as float32 they were an eighth of the file. Pixels go in as bytes, see
+    `tflite_pixels`; the outputs are float32.
 
     Args:
         content: a float model from `convert`.
@@ -102,7 +113,17 @@ def quantize_static(
     else:
         ranges = _learned(_steps(content), learned)
     kept = in_float(_steps(content), float_layers)
-    return take_bytes(_quantize(content, "min_max_uniform_quantize", _INT8, ranges, kept))
+    rules = [_rule(_TRUNK, _TO_INT8, _INT8), *_unchanged(kept), *_stored_as_int8(content)]
+    return take_bytes(_quantize(content, rules, ranges))
+
+
+def _stored_as_int8(content: bytes) -> list[Rule]:
+    """Rules for the operations of the head that have weights."""
+    return [
+        _rule(_by_name(each.outputs[0]), _TO_INT8, _INT8_WEIGHTS, each.kind)
+        for each in operations(content)
+        if not each.outputs[0].startswith(TRUNK_SCOPE) and module_of(each) is not None
+    ]
 
 
 def _steps(content: bytes) -> list[Step]:
@@ -110,8 +131,8 @@ def _steps(content: bytes) -> list[Step]:
     computed = {INPUT_NAME, *(name for each in graph for name in each.outputs)}
     for each in graph:
         output = each.outputs[0]
-        weight = next((name for name in each.inputs if name.endswith("/weight")), None)
-        layer = None if weight is None else weight.removeprefix(TRUNK_SCOPE)[: -len("/weight")]
+        module = module_of(each)
+        layer = None if module is None else module.removeprefix(TRUNK_SCOPE)
         inputs = tuple(name for name in each.inputs if name in computed)
         steps.append(Step(output, layer, inputs, each.outputs, each.kind == "PAD"))
     return steps
@@ -157,27 +178,36 @@ _INT8 = {
 }
 
 
-def _quantize(
-    content: bytes,
-    algorithm: str,
-    config: dict[str, Any],
-    ranges: dict[str, Any] | None,
-    kept: Collection[str] = (),
-) -> bytes:
+_INT8_WEIGHTS = {
+    "weight_tensor_config": _INT8["weight_tensor_config"],
+    "compute_precision": "FLOAT",
+    "explicit_dequantize": True,
+}
+_TO_INT8 = "min_max_uniform_quantize"
+_TRUNK = f"^{TRUNK_SCOPE}"
+
+
+def _rule(
+    regex: str, algorithm: str, config: dict[str, Any] | None = None, operation: str = "*"
+) -> Rule:
+    rule = {"regex": regex, "operation": operation, "algorithm_key": algorithm}
+    return rule if config is None else {**rule, "op_config": config}
+
+
+def _by_name(output: str) -> str:
+    """An operation goes by the names of its outputs, each with a ; at its end."""
+    return f"^{re.escape(output)};?$"
+
+
+def _unchanged(outputs: Collection[str]) -> list[Rule]:
+    return [_rule(_by_name(output), "no_quantize") for output in sorted(outputs)]
+
+
+def _quantize(content: bytes, rules: list[Rule], ranges: dict[str, Any] | None) -> bytes:
+    """Applies rules of ai-edge-quantizer, of which a later one counts more."""
     from ai_edge_litert.tools import flatbuffer_utils
     from ai_edge_quantizer import quantizer
 
-    rules: list[dict[str, Any]] = [
-        {
-            "regex": f"^{TRUNK_SCOPE}",
-            "operation": "*",
-            "algorithm_key": algorithm,
-            "op_config": config,
-        }
-    ]
-    for name in sorted(kept):  # an operation goes by the names of its outputs, each with a ; at end
-        rule = {"regex": f"^{re.escape(name)};?$", "operation": "*", "algorithm_key": "no_quantize"}
-        rules.append(rule)
     work = quantizer.Quantizer(bytearray(content), rules)
     result = work.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     # Weights come appended to the flatbuffer, where another writer of the file loses them.

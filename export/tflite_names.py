@@ -14,6 +14,8 @@ from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 
 TRUNK_SCOPE = "trunk/"
 INPUT_SCOPE = "input/"
+_WEIGHT = "/weight"
+_TURNED = "_dequant"  # ai-edge-quantizer's, of weights that are stored in another type
 
 
 def name_tensors(content: bytes, parameters: Mapping[str, np.ndarray]) -> bytes:
@@ -67,6 +69,18 @@ class Operation:
     kind: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+
+
+def weight_of(operation: Operation) -> str | None:
+    """Name of the weights that an operation computes with, in whatever type they are stored."""
+    names = (name.removesuffix(_TURNED) for name in operation.inputs)
+    return next((name for name in names if name.endswith(_WEIGHT)), None)
+
+
+def module_of(operation: Operation) -> str | None:
+    """The module whose weights it computes with, under its scope: `trunk/1.conv.0.0`."""
+    weight = weight_of(operation)
+    return None if weight is None else weight.removesuffix(_WEIGHT)
 
 
 def operations(content: bytes) -> list[Operation]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from export.deployable import HEAD_WEIGHT
-from export.tflite_names import INPUT_SCOPE, TRUNK_SCOPE, Operation, operations
+from export.tflite_names import INPUT_SCOPE, TRUNK_SCOPE, Operation, module_of, operations
 from runtimes.contract import INPUT_NAME
 
 _CHANGES_OF_TYPE = ("QUANTIZE", "DEQUANTIZE")
@@ -46,7 +46,8 @@ def shape_findings(content: bytes) -> list[Finding]:
 
     A good one has bytes or floats at its borders, bytes that become int8 at the entrance, a change
     of type before the float head, no operation of its own for normalisation, and no change of
-    layout. What of the trunk is in float all the same, `float_fallback` says.
+    layout. Weights of the head that are stored as int8 are turned into float32 once, when the file
+    is opened. What of the trunk is in float all the same, `float_fallback` says.
 
     Args:
         content: from `export.tflite_export.quantize_static`, with tensors named after modules.
@@ -66,19 +67,25 @@ class _Graph:
     def __init__(self, content: bytes) -> None:
         self.operators = operations(content)
         self.types, self.borders = _tensors(content)
-        self.layers = [_layer(operator) for operator in self.operators]
-        heads = (i for i, layer in enumerate(self.layers) if layer == HEAD_WEIGHT)
-        self.head = next(heads, len(self.operators))
-        weighted = (i for i, layer in enumerate(self.layers) if layer is not None)
-        self.first = next(weighted, len(self.operators))
+        self.layers = [module_of(operator) for operator in self.operators]
         self.writer = {name: op for op in self.operators for name in op.outputs}
+        computing = [i for i, op in enumerate(self.operators) if not self.turns_a_constant(op)]
+        heads = (i for i in computing if self.layers[i] == HEAD_WEIGHT)
+        self.head = next(heads, len(self.operators))
+        weighted = (i for i in computing if self.layers[i] is not None)
+        self.first = next(weighted, len(self.operators))
+
+    def turns_a_constant(self, operator: Operation) -> bool:
+        """Whether it only gives a constant another type, which no inference has to wait for."""
+        source = operator.inputs[0] if operator.kind == "DEQUANTIZE" else INPUT_NAME
+        return source != INPUT_NAME and source not in self.writer
 
     def module(self, position: int) -> str:
         """The last module with weights that an operator's values come from, else the first one."""
         sources = [self.operators[position]]
         while sources:
             operator = sources.pop()
-            layer = _layer(operator)
+            layer = module_of(operator)
             if layer is not None:
                 return layer
             sources += [self.writer[name] for name in operator.inputs if name in self.writer]
@@ -125,6 +132,8 @@ def _transposes(graph: _Graph) -> Iterator[Finding]:
 
 def _changes_of_type(graph: _Graph) -> Iterator[Finding]:
     for position, operator in graph.where(lambda op: op.kind in _CHANGES_OF_TYPE):
+        if graph.turns_a_constant(operator):
+            continue
         source = graph.writer.get(operator.inputs[0])
         if (
             source is not None
@@ -146,12 +155,6 @@ def _changes_of_type(graph: _Graph) -> Iterator[Finding]:
         ):
             remedy = f"give {operator.inputs[0]} the range of {operator.outputs[0]}"
             yield graph.finding(position, "only changes the scale", remedy, False)
-
-
-def _layer(operator: Operation) -> str | None:
-    """The module whose weights an operator reads, under its scope in the file."""
-    weights = (name for name in operator.inputs if name.endswith("/weight"))
-    return next((name.removesuffix("/weight") for name in weights), None)
 
 
 def _tensors(content: bytes) -> tuple[dict[str, str], list[str]]:

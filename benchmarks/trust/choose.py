@@ -17,7 +17,7 @@ from runtimes.errors import InputError
 
 MAX_LOGIT, ENERGY = "max_logit", "energy"
 LEAST_AUROC = 0.95  # of pictures that are no dermoscopy, before anything else counts
-_CLEARLY = 0.005  # of the value that candidates are chosen by
+_CLEARLY = 0.005  # of the value that candidates are chosen by; less, and they count as equal
 _SAME_SHARE = 0.01
 _RANKS = (16, 32, 64)
 _WEIGHTS = (0.0, 1.0, 2.0, 4.0)
@@ -135,13 +135,14 @@ class Choice:
 def choose(
     student: Material, held_out: Mapping[str, Material], own: UnknownScore | None = None
 ) -> Choice:
-    """Tries every candidate and takes the best that a file can hold.
+    """Tries every candidate and takes the smallest of the best that a file can hold.
 
     The best has the largest mean of three means: AUROC of pictures that are no dermoscopy, of other
     pictures that should not be answered, and of classes that were held out. One whose mean for
-    pictures that are no dermoscopy is below 0.95 is taken only if all are. The score that the
-    student has already is kept where none is better by 0.005 or more: so few validation images
-    cannot tell them apart, and another score means other files.
+    pictures that are no dermoscopy is below 0.95 is taken only if all are. Candidates within 0.005
+    of the best count as equal, since so few validation images cannot tell them apart: of those the
+    smallest rank is taken, which makes the smallest files, and among equal ranks the score that
+    the student has already, which leaves its files as they are.
 
     Args:
         student: of the deployed student, with pictures of every kind.
@@ -174,7 +175,8 @@ def choose(
             found[code] = auroc(before, after)
         value = _value(pictures, found)
         trials.append(Trial(candidate.name, candidate.deployable, pictures, found, value))
-    best = _best(trials, _place_of(own, tried, student.fit, directions))
+    ranks = [candidate.rank or 0 for candidate in tried]
+    best = _best(trials, ranks, _place_of(own, tried, student.fit, directions))
     told = tuple(replace(trial, chosen=place == best) for place, trial in enumerate(trials))
     return Choice(tried[best], told, directions, others)
 
@@ -198,14 +200,14 @@ def _place_of(
     return None
 
 
-def _best(trials: Sequence[Trial], own: int | None = None) -> int:
+def _best(trials: Sequence[Trial], ranks: Sequence[int], own: int | None = None) -> int:
     def good(trial: Trial) -> bool:
         apart = [value for kind, value in trial.pictures.items() if kind in NOT_DERMOSCOPY]
         return bool(apart) and float(np.mean(apart)) >= LEAST_AUROC
 
     places = [place for place, trial in enumerate(trials) if trial.deployable]
     preferred = [place for place in places if good(trials[place])] or places
-    best = max(preferred, key=lambda place: trials[place].value)
-    if own in preferred and trials[best].value - trials[own].value < _CLEARLY:
-        return own
-    return best
+    most = max(trials[place].value for place in preferred)
+    equal = [place for place in preferred if most - trials[place].value < _CLEARLY]
+    small = [place for place in equal if ranks[place] == min(ranks[each] for each in equal)]
+    return own if own in small else max(small, key=lambda place: trials[place].value)

@@ -311,8 +311,8 @@ def trials_table(document: Mapping[str, Any]) -> str:
     return "\n".join(
         (
             "## How the score was chosen\n\n"
-            "AUROC on validation images and pictures to choose by. The score that the student has "
-            "already is kept where none is better by 0.005 or more.\n",
+            "AUROC on validation images and pictures to choose by. Of the scores within 0.005 of "
+            "the best, the one of the smallest rank is taken: it makes the smallest files.\n",
             "| score | " + " | ".join(heads) + " | value |",
             "|---" * (len(heads) + 2) + "|",
             *rows,

@@ -17,7 +17,7 @@ from export.deployable import HEAD_WEIGHT
 from export.formats import Format
 from export.half_trunk import MARK
 from export.quantization.float_layers import Step, in_float
-from export.tflite_names import TRUNK_SCOPE, operations
+from export.tflite_names import TRUNK_SCOPE, module_of, operations, weight_of
 
 _ONNX_ROUNDING = ("QuantizeLinear", "DequantizeLinear")
 _WITH_WEIGHTS = ("Conv", "Gemm", "MatMul", "conv", "linear")
@@ -112,8 +112,8 @@ def _read_tflite(path: Path, layers: Sequence[str]) -> list[Written]:
             continue
         if not each.outputs[0].startswith(TRUNK_SCOPE):
             continue
-        weight = next((name for name in each.inputs if name.endswith("/weight")), None)
-        layer = None if weight is None else weight.removeprefix(TRUNK_SCOPE)[: -len("/weight")]
+        weight, module = weight_of(each), module_of(each)
+        layer = None if module is None else module.removeprefix(TRUNK_SCOPE)
         is_float = each.outputs[0] in floats or weight in floats
         step = Step(each.outputs[0], layer, inputs, each.outputs, each.kind == "PAD")
         found.append(Written(step, each.kind, is_float))

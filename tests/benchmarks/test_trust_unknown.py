@@ -174,15 +174,18 @@ def test_what_takes_drawings_for_lesions_is_not_chosen_nor_what_no_file_can_hold
         trial("good", True, 0.96, 0.80),
         trial("better", True, 0.95, 0.85),
     ]
-    assert trials[_best(trials)].name == "better"
-    assert trials[_best(trials[:2])].name == "blind"  # nothing reaches it
+    assert trials[_best(trials, [0, 0, 16, 64])].name == "better"
+    assert trials[_best(trials[:2], [0, 0])].name == "blind"  # nothing reaches it
 
 
-def test_the_students_own_score_is_kept_where_none_is_clearly_better() -> None:
-    values = {"best": (0.99, 0.870), "near": (0.99, 0.866), "far": (0.99, 0.864)}
-    trials = [Trial(name, True, {"drawn": d}, {}, v) for name, (d, v) in values.items()]
+def test_of_equally_good_scores_the_smallest_is_taken_and_of_those_the_students_own() -> None:
+    values = {"best": 0.870, "small": 0.867, "own size": 0.866, "too small": 0.864}
+    trials = [Trial(name, True, {"drawn": 0.99}, {}, value) for name, value in values.items()]
     trials.append(Trial("blind", True, {"drawn": 0.5}, {}, 0.869))
-    assert [trials[_best(trials, own)].name for own in range(4)] == ["best", "near", "best", "best"]
+    ranks = [64, 16, 16, 8, 1]
+    chosen = [trials[_best(trials, ranks, own)].name for own in (None, 0, 1, 2, 3, 4)]
+    assert chosen == ["small", "small", "small", "own size", "small", "small"]
+    assert trials[_best(trials[:1] + trials[3:4], [64, 8])].name == "best"
 
 
 def test_a_score_is_known_again_by_its_rank_and_its_logit() -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor, nn
 
 from distill.models import Classifier, build_classifier
+from distill.unknown import UnknownScore
 from export.conversions import Conversions
 from export.deployable import Deployable
 from export.formats import select_formats
@@ -30,7 +32,7 @@ from export import tflite_export
 
 quiet_converters()
 SIZE = 32
-LARGEST_MOBILENET_V2 = 2_500_000
+LARGEST_MOBILENET_V2, LARGEST_RANK = 2_500_000, 16
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +149,9 @@ def test_mobilenet_v2_is_one_partition_and_at_most_two_and_a_half_megabytes(
 ) -> None:
     size = 64  # of the input; neither the file nor its operators depend on it
     classifier = enliven(build_classifier("mobilenet_v2", 8), size)
+    numbers = torch.Generator().manual_seed(0)
+    projection = torch.rand(LARGEST_RANK, 1280, generator=numbers) * 0.01
+    classifier.unknown = UnknownScore(torch.rand(1280, generator=numbers), 0.1, projection, 0.5)
     contract = replace(
         contract,
         labels=tuple(Label(code, code) for code in "ABCDEFGH"),

@@ -76,18 +76,57 @@ def test_onnx_files_score_alike_also_in_half_and_int8(
         assert error < allowed
 
 
-def test_an_int8_tflite_keeps_the_score_in_float_and_changes_type_once(
+def test_an_int8_tflite_stores_the_head_in_bytes_and_computes_it_in_float(
     scored: Classifier, images: np.ndarray
 ) -> None:
     content = tflite_export.convert(Deployable(scored, 1.3), SIZE)
     quantized = tflite_export.quantize_static(content, images[:32])
     assert [each for each in shape_findings(quantized) if each.avoidable] == []
-    found = operations(quantized)
-    kinds = [each.kind for each in found]
-    assert kinds.count("DEQUANTIZE") == 2  # of the pixels' type, and of the last map
-    assert "TRANSPOSE" not in kinds
-    (linear,) = (each for each in found if each.kind == "FULLY_CONNECTED")
-    assert linear.inputs[1] == "unknown/projection/weight"
+    types, found = _types(quantized), operations(quantized)
+    turned = {each.outputs[0]: each.inputs[0] for each in found if each.kind == "DEQUANTIZE"}
+    for output, kind, weight in (
+        ("cam", "CONV_2D", "class_weight/weight"),
+        ("unknown/projection", "FULLY_CONNECTED", "unknown/projection/weight"),
+    ):
+        (own,) = (each for each in found if each.outputs[0] == output)
+        assert (own.kind, turned.pop(own.inputs[1]), types[weight]) == (kind, weight, "INT8")
+        assert types[own.inputs[0]] == types[output] == "FLOAT32"
+    assert len(turned) == 2  # the pixels' type, and the last map
+    assert "TRANSPOSE" not in [each.kind for each in found]
+
+
+def test_weights_in_bytes_answer_as_those_in_float(
+    scored: Classifier, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = tflite_export.convert(Deployable(scored, 1.3), SIZE)
+    in_bytes = tflite_export.quantize_static(content, images[:32])
+    with monkeypatch.context() as patched:
+        patched.setattr(tflite_export, "_stored_as_int8", lambda content: [])
+        in_float = tflite_export.quantize_static(content, images[:32])
+    assert _types(in_float)["class_weight/weight"] == "FLOAT32"
+    answers = [_answers(each, images[:24]) for each in (in_bytes, in_float)]
+    # A score of 24 features is rounded more than one of 1,280, whose errors cancel.
+    for name, allowed in (("cam", 0.02), ("unknown", 0.1)):
+        found, expected = (each[name] for each in answers)
+        error = float(np.sqrt(np.mean((found - expected) ** 2)) / expected.std())
+        assert 0 < error < allowed, name
+
+
+def _types(content: bytes) -> dict[str, str]:
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    called = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
+    graph = flatbuffer_utils.read_model_from_bytearray(bytearray(content)).subgraphs[0]
+    return {tensor.name.decode(): called[tensor.type] for tensor in graph.tensors}
+
+
+def _answers(content: bytes, images: np.ndarray) -> dict[str, np.ndarray]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    run = Interpreter(model_content=content, num_threads=1).get_signature_runner()
+    each = [run(image=image[None]) for image in images]
+    return {name: np.concatenate([answer[name] for answer in each]) for name in each[0]}
 
 
 def test_a_score_comes_back_from_disk_and_belongs_to_one_student(
