@@ -39,6 +39,11 @@ _VERBS = (
         "students that never saw one class, to judge `unknown` by",
         "benchmarks.commands.leave_out",
     ),
+    Verb(
+        "unknown-cost",
+        "what the unknown score adds to an inference",
+        "benchmarks.commands.unknown_cost",
+    ),
     Verb("report", "one page about an export and all its figures", "benchmarks.commands.report"),
     Verb("budget", "how long a student trains here under a budget", "benchmarks.commands.budget"),
 )

@@ -1,0 +1,103 @@
+"""What the unknown score costs is timed beside the same file without it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import benchmarks.latency.opening as opening
+from benchmarks.commands import unknown_cost as command
+from benchmarks.latency.files import find_files
+from benchmarks.latency.without_unknown import write_without_unknown
+from runtimes.console import Verb, run_program
+from runtimes.errors import InputError
+
+from .conftest import Exported
+from .tiny_models import write_onnx, write_tflite
+
+pytest.importorskip("ai_edge_litert", reason="needs the tflite group")
+pytest.importorskip("onnxruntime", reason="needs the onnx group")
+VERB = (Verb("unknown-cost", "", command.__name__),)
+SHIPPED = (
+    Path(__file__).parents[2] / "android_demo/app/src/main/assets/mobilenet_v2-ssd_kd-int8.tflite"
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_process_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_TIMES", 1)
+
+
+def _answers(path: Path, image: np.ndarray) -> dict[str, np.ndarray]:
+    if path.suffix == ".onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(path))
+        names = [each.name for each in session.get_outputs()]
+        return dict(zip(names, session.run(names, {"image": image}), strict=True))
+    from ai_edge_litert.interpreter import Interpreter
+
+    run = Interpreter(str(path), num_threads=1).get_signature_runner()
+    kind = run.get_input_details()["image"]["dtype"]
+    return dict(run(image=image.astype(kind)))
+
+
+def test_a_copy_lacks_the_score_alone(exported: Exported, tmp_path: Path) -> None:
+    for file in find_files([exported.artifacts, SHIPPED]):
+        side = 224 if file.path == SHIPPED else 64
+        image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3)).astype(np.float32)
+        before = file.path.read_bytes()
+        copy = write_without_unknown(file, tmp_path)
+        whole, cut = _answers(file.path, image), _answers(copy, image)
+        assert set(whole) - set(cut) == {"unknown"}
+        assert all(np.array_equal(cut[name], whole[name]) for name in cut), file.name
+        assert file.path.read_bytes() == before
+
+
+def test_a_tflite_copy_has_only_the_operators_that_it_needs(tmp_path: Path) -> None:
+    from export.tflite_names import operations
+
+    (file,) = find_files([SHIPPED])
+    whole, cut = (
+        operations(path.read_bytes()) for path in (SHIPPED, write_without_unknown(file, tmp_path))
+    )
+    left_out = [each for each in whole if each not in cut]
+    assert [each for each in whole if each in cut] == cut
+    assert {"unknown", "unknown/projection"} <= {each.outputs[0] for each in left_out}
+    assert all(each.outputs[0].split("/")[0] in ("head", "unknown") for each in left_out)
+
+
+def test_the_cost_is_the_ratio_of_a_file_and_its_copy(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tmp_path / "cost.json"
+    words = ["--runs", "30", "--seconds", "0.01", "--json", str(told)]
+    argv = ["unknown-cost", str(exported.artifacts), "--only", "onnx:int8", *words]
+    assert run_program("benchmarks", "", VERB, argv) == 0
+    (pair,) = json.loads(told.read_text())["measured"]
+    whole, cut = pair["files"]
+    assert (whole["format"], whole["peer"], cut["peer"]) == ("onnx:int8", False, True)
+    assert (
+        whole["ratio"]["base"]
+        == cut["name"]
+        == whole["name"].replace(".onnx", "-without-unknown.onnx")
+    )
+    assert whole["latency_ms"]["runs"] >= 30
+    value = f"{100 * (whole['ratio']['value'] - 1):+.2f}"
+    assert value in capsys.readouterr().out
+
+
+def test_what_cannot_be_cut_is_named(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (write_tflite(tmp_path / "other.tflite"), write_onnx(tmp_path / "other.onnx")):
+        with pytest.raises(InputError, match=r"other\.\w+: its outputs are .*, expected"):
+            write_without_unknown(find_files([path])[0], tmp_path)
+    argv = ["unknown-cost", str(exported.artifacts)]
+    assert run_program("benchmarks", "", VERB, [*argv, "--only", "coreml"]) == 2
+    assert "only these can be cut" in capsys.readouterr().err
+    assert run_program("benchmarks", "", VERB, [*argv, "--runs", "0"]) == 2
+    assert "expected 1 or more" in capsys.readouterr().err
