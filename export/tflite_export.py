@@ -97,9 +97,8 @@ def quantize_static(
 ) -> bytes:
     """Quantizes the trunk to int8, per output channel for weights; the head computes in float32.
 
-    The head's weights are stored as int8 too, per output channel, and turned into float32 when the
-    file is opened; as float32 they were an eighth of the file. Pixels go in as bytes, see
-    `tflite_pixels`; the outputs are float32.
+    The head's weights are stored as int8 too, per output channel, and turned into float32 before
+    they are used. Pixels go in as bytes, see `tflite_pixels`; the outputs are float32.
 
     Args:
         content: a float model from `convert`.

@@ -46,8 +46,8 @@ def shape_findings(content: bytes) -> list[Finding]:
 
     A good one has bytes or floats at its borders, bytes that become int8 at the entrance, a change
     of type before the float head, no operation of its own for normalisation, and no change of
-    layout. Weights of the head that are stored as int8 are turned into float32 once, when the file
-    is opened. What of the trunk is in float all the same, `float_fallback` says.
+    layout. Weights of the head that are stored as int8 may be turned into float32. What of the
+    trunk is in float all the same, `float_fallback` says.
 
     Args:
         content: from `export.tflite_export.quantize_static`, with tensors named after modules.
@@ -77,8 +77,8 @@ class _Graph:
 
     def turns_a_constant(self, operator: Operation) -> bool:
         """Whether it only gives a constant another type, which no inference has to wait for."""
-        source = operator.inputs[0] if operator.kind == "DEQUANTIZE" else INPUT_NAME
-        return source != INPUT_NAME and source not in self.writer
+        computed = (INPUT_NAME, *self.writer)
+        return operator.kind == "DEQUANTIZE" and operator.inputs[0] not in computed
 
     def module(self, position: int) -> str:
         """The last module with weights that an operator's values come from, else the first one."""

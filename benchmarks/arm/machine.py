@@ -69,13 +69,19 @@ def arm_machine(folder: Path) -> ArmMachine:
     """Returns the machine of a folder; fetches it where it is not there yet, about 250 MB.
 
     Raises:
-        InputError: this system has no means to, or a package cannot be fetched.
+        InputError: this system has no means to, a package cannot be fetched, or the folder holds
+            something else.
     """
     if (reason := obstacle()) != "":
         raise InputError(f"no ARM emulation here: {reason}.")
-    folder, wanted = folder.resolve(), _wanted()
+    wanted = _wanted()
     if _versions(folder) == wanted:
         return ArmMachine(folder)
+    if not (folder / _DONE).is_file() and folder.is_dir() and any(folder.iterdir()):
+        raise InputError(
+            f"{folder} holds something else (no {_DONE}), and would be replaced as a whole. Name a "
+            "new folder."
+        )
     note(f"fetching QEMU, an arm64 Python and the runtimes for it into {folder}")
     with replacing_folder(folder) as new:
         unpack_packages(new / "qemu", _QEMU_SUITE, "amd64", ("qemu-user",))

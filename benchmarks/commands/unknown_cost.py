@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.runs < 1:
         raise InputError(f"--runs is {args.runs}, expected 1 or more.")
+    if not args.artifacts.is_dir():
+        raise InputError(f"{args.artifacts} is no folder; name one that an export wrote.")
     if args.json is not None:
         check_output(args.json, ".json")
     asked = None if args.only is None else {form.key for form in select_formats(args.only)}
@@ -63,18 +65,19 @@ def run(args: argparse.Namespace) -> int:
         )
     found: list[Latency] = []
     with tempfile.TemporaryDirectory(prefix="dermport-unknown-") as made:
-        for file in files:
-            copy = write_without_unknown(file, Path(made))
-            pair = find_files([file.path], [copy])
-            settings = Settings(args.runs, args.seconds, args.threads, pair[1].name)
-            found.append(measure_latency(pair, settings))
+        for file in (each for each in files if not each.fault):
+            (copy,) = find_files([], [write_without_unknown(file, Path(made))])
+            settings = Settings(args.runs, args.seconds, args.threads, copy.name)
+            found.append(measure_latency((file, copy), settings))
     say(_table(found))
     if args.json is not None:
         write_json(args.json, {"measured": [each.to_json() for each in found]})
         say(f"wrote {args.json}")
-    broken = [row for each in found for row in each.rows if row.broken]
-    for row in broken:
-        fail(f"{row.file.name}: {row.fault}")
+    rows = [row for each in found for row in each.rows if row.broken]
+    broken = [(each.name, each.fault) for each in files if each.fault]
+    broken += [(row.file.name, row.fault) for row in rows]
+    for name, fault in broken:
+        fail(f"{name}: {fault}")
     return 1 if broken else 0
 
 

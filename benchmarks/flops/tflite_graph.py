@@ -32,7 +32,7 @@ def tflite_graph(path: Path) -> Graph:
     types = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
     stored = {i for i, tensor in enumerate(graph.tensors) if _has_data(model, tensor)}
     steps, numbers = [], set[int]()
-    expanded: dict[int, int] = {}  # float16 weights by the tensor that holds them in float32
+    expanded: dict[int, int] = {}  # stored weights by the tensor that holds them in float32
     for operator in graph.operators:
         kind = flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex) or "CUSTOM"
         inputs = [expanded.get(int(i), int(i)) for i in operator.inputs if i >= 0]

@@ -10,9 +10,8 @@ from benchmarks.latency.files import LITERT, ONNX, TimedFile
 from runtimes.contract import INPUT_NAME, OUTPUT_NAMES
 from runtimes.errors import InputError
 
-UNKNOWN = "unknown"
-_LEFT = tuple(name for name in OUTPUT_NAMES if name != UNKNOWN)
-SUFFIX = "-without-unknown"
+_UNKNOWN = "unknown"
+_LEFT = tuple(name for name in OUTPUT_NAMES if name != _UNKNOWN)
 
 
 def write_without_unknown(file: TimedFile, folder: Path) -> Path:
@@ -31,7 +30,7 @@ def write_without_unknown(file: TimedFile, folder: Path) -> Path:
     writers = {LITERT: _tflite, ONNX: _onnx}
     if file.runtime not in writers:
         raise InputError(f"{file.path}: {file.runtime} files cannot be cut; name others by --only.")
-    path = folder / f"{file.path.stem}{SUFFIX}{file.path.suffix}"
+    path = folder / f"{file.path.stem}-without-unknown{file.path.suffix}"
     path.write_bytes(writers[file.runtime](file.path))
     return path
 
@@ -41,9 +40,10 @@ def _tflite(path: Path) -> bytes:
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(path.read_bytes()))
     graph = model.subgraphs[0]
-    (signature,) = model.signatureDefs
-    _check(path, [each.name.decode() for each in signature.outputs])
-    signature.outputs = [each for each in signature.outputs if each.name.decode() != UNKNOWN]
+    signatures = model.signatureDefs or []
+    _check(path, [each.name.decode() for signature in signatures for each in signature.outputs])
+    (signature,) = signatures
+    signature.outputs = [each for each in signature.outputs if each.name.decode() != _UNKNOWN]
     graph.outputs = [int(each.tensorIndex) for each in signature.outputs]
     graph.operators = _needed(graph.operators, graph.outputs)
     model.metadata = None
@@ -74,6 +74,6 @@ def _onnx(path: Path) -> bytes:
 def _check(path: Path, outputs: Sequence[str]) -> None:
     if sorted(outputs) != sorted(OUTPUT_NAMES):
         raise InputError(
-            f"{path}: its outputs are {', '.join(outputs)}, expected {', '.join(OUTPUT_NAMES)}. "
-            "Name a file that `python -m export run` wrote."
+            f"{path}: its outputs are {', '.join(outputs) or 'nameless'}, expected "
+            f"{', '.join(OUTPUT_NAMES)}. Name a file that `python -m export run` wrote."
         )

@@ -17,7 +17,7 @@ from runtimes.errors import InputError
 
 MAX_LOGIT, ENERGY = "max_logit", "energy"
 LEAST_AUROC = 0.95  # of pictures that are no dermoscopy, before anything else counts
-_CLEARLY = 0.005  # of the value that candidates are chosen by; less, and they count as equal
+_EQUAL = 0.005  # of the value that candidates are chosen by
 _SAME_SHARE = 0.01
 _RANKS = (16, 32, 64)
 _WEIGHTS = (0.0, 1.0, 2.0, 4.0)
@@ -140,7 +140,7 @@ def choose(
     The best has the largest mean of three means: AUROC of pictures that are no dermoscopy, of other
     pictures that should not be answered, and of classes that were held out. One whose mean for
     pictures that are no dermoscopy is below 0.95 is taken only if all are. Candidates within 0.005
-    of the best count as equal, since so few validation images cannot tell them apart: of those the
+    of the best count as equally good, though they may differ in single kinds: of those the
     smallest rank is taken, which makes the smallest files, and among equal ranks the score that
     the student has already, which leaves its files as they are.
 
@@ -208,6 +208,6 @@ def _best(trials: Sequence[Trial], ranks: Sequence[int], own: int | None = None)
     places = [place for place, trial in enumerate(trials) if trial.deployable]
     preferred = [place for place in places if good(trials[place])] or places
     most = max(trials[place].value for place in preferred)
-    equal = [place for place in preferred if most - trials[place].value < _CLEARLY]
+    equal = [place for place in preferred if most - trials[place].value < _EQUAL]
     small = [place for place in equal if ranks[place] == min(ranks[each] for each in equal)]
     return own if own in small else max(small, key=lambda place: trials[place].value)

@@ -66,6 +66,20 @@ def test_elsewhere_it_is_skipped_with_a_reason(
         arm_machine(Path("nowhere"))
 
 
+def test_a_folder_of_other_things_is_not_replaced_by_the_emulator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.arm.machine.obstacle", str)
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds something else"):
+        arm_machine(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for here in (".", ""):
+        with pytest.raises(InputError, match="holds something else"):
+            arm_machine(Path(here))
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
 @pytest.mark.slow
 def test_emulated_arm_gives_the_answers_of_x86(
     exported: Exported, machine: ArmMachine, tmp_path: Path

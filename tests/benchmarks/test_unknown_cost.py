@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,19 @@ def test_what_cannot_be_cut_is_named(
     assert "only these can be cut" in capsys.readouterr().err
     assert run_program("benchmarks", "", VERB, [*argv, "--runs", "0"]) == 2
     assert "expected 1 or more" in capsys.readouterr().err
+    assert run_program("benchmarks", "", VERB, ["unknown-cost", str(SHIPPED)]) == 2
+    assert "is no folder" in capsys.readouterr().err
+
+
+def test_a_file_that_was_changed_is_told_and_the_others_are_timed(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "files"
+    shutil.copytree(exported.artifacts, folder)
+    (broken,) = folder.glob("*-int8.onnx")
+    broken.write_bytes(broken.read_bytes()[:-9])
+    argv = ["unknown-cost", str(folder), "--runs", "5", "--seconds", "0.01"]
+    assert run_program("benchmarks", "", VERB, argv) == 1
+    said = capsys.readouterr()
+    assert f"{broken.name}: " in said.err
+    assert "-fp32.onnx" in said.out
