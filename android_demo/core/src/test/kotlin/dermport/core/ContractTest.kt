@@ -16,7 +16,7 @@ class ContractTest {
         assertEquals(8, contract.labels.size)
         assertEquals(Label("MEL", "Melanoma"), contract.labels[0])
         assertEquals(Recipe(true, Crop.NONE, 84, 224), contract.recipe)
-        assertEquals(2.7729, contract.calibration.unknownThreshold, 1e-4)
+        assertEquals(2.1214, contract.calibration.unknownThreshold, 1e-4)
         assertTrue("Not a medical device" in contract.intendedUse)
     }
 
