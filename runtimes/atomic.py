@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runtimes.errors import InputError
+from runtimes.json_files import parse_json
 
 _STALE_SECONDS = 24 * 3600
 # Where one of the first lies, the second are parts of a run, a fine-tuning, a release, a record or
@@ -28,6 +29,10 @@ _PARTS = (
     *("metrics.json", "contract.json", "split.json", "curves.png", "initial.json"),
     *("finetune.json", "data.json", "manifest.json", "parity.json"),
 )
+# One of these is in every JSON result.
+_MARKS = {"provenance", "schema", "index_sha256"}
+_GROWING = ("dermport.phone", "dermport.web")
+_LARGEST_JSON = 64 << 20
 _LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")  # of file managers
 
 
@@ -48,12 +53,16 @@ def _named_failures(path: Path) -> Iterator[None]:
         ) from error
 
 
-def check_output(path: Path, suffix: str) -> None:
+def check_output(path: Path, suffix: str, schema: str = "") -> None:
     """Checks that a result may be written to `path`: it does not stand in the place of other data.
+
+    A .json is replaced only by its like: one with a mark of this project's results, and of those
+    that grow from run to run, such as a phone's, only by the same.
 
     Args:
         path: where the user asks for it.
         suffix: of such results, with the dot.
+        schema: of the result, where it is one that grows.
 
     Raises:
         InputError: the name has another suffix, its folder cannot be written, or a file of other
@@ -73,6 +82,23 @@ def check_output(path: Path, suffix: str) -> None:
             f"{path}: it belongs to what lies in {folder} (with {owner}) and is not replaced. "
             "Name another file."
         )
+    if suffix == ".json" and path.is_file() and (what := _other_json(path, schema)):
+        raise InputError(f"{path}: it holds {what} and is not replaced. Name another file.")
+
+
+def _other_json(path: Path, schema: str) -> str:
+    """Says what a .json holds that no result of this schema may replace; "" for anything else."""
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            return "something else"
+        content = path.read_text(encoding="utf-8")
+        found = parse_json(content) if content.strip() else {}
+    except (OSError, ValueError):
+        return "no JSON"
+    if not isinstance(found, dict) or (found and not found.keys() & _MARKS):
+        return "no result of this project"
+    kind = found.get("schema", "")
+    return f"a record of kind {kind}" if kind in _GROWING and kind != schema else ""
 
 
 def check_folder(path: Path, mark: str, names: Collection[str]) -> None:

@@ -33,6 +33,7 @@ _ARM_PACKAGES = (
 _WHEELS = ("ai-edge-litert", "onnxruntime", "numpy", "flatbuffers", "protobuf")
 _PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
 _DONE = "versions.txt"
+_PARTS = {"qemu", "system", "packages", _DONE}
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,7 @@ def arm_machine(folder: Path) -> ArmMachine:
     wanted = _wanted()
     if _versions(folder) == wanted:
         return ArmMachine(folder)
-    if not (folder / _DONE).is_file() and folder.is_dir() and any(folder.iterdir()):
-        raise InputError(
-            f"{folder} holds something else (no {_DONE}), and would be replaced as a whole. Name a "
-            "new folder."
-        )
+    _check_own(folder)
     note(f"fetching QEMU, an arm64 Python and the runtimes for it into {folder}")
     with replacing_folder(folder) as new:
         unpack_packages(new / "qemu", _QEMU_SUITE, "amd64", ("qemu-user",))
@@ -92,6 +89,20 @@ def arm_machine(folder: Path) -> ArmMachine:
         _fetch_wheels(new, wanted)
         (new / _DONE).write_text("\n".join(wanted) + "\n", encoding="utf-8")
     return ArmMachine(folder)
+
+
+def _check_own(folder: Path) -> None:
+    """Checks that there is nothing, or an older machine, where one is put."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise InputError(f"{folder} is not a folder of its own; name a new folder.")
+    found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    foreign = sorted(found - _PARTS)
+    if foreign or (found and _DONE not in found):
+        what = foreign[0] if foreign else f"no {_DONE}"
+        raise InputError(
+            f"{folder} holds something else ({what}), and would be replaced as a whole. Name a new "
+            "folder."
+        )
 
 
 def _wanted() -> list[str]:

@@ -19,6 +19,7 @@ from distill.provenance import provenance
 from export.formats import FORMATS, Format
 from runtimes.console import progress
 from runtimes.contract import INPUT_NAME
+from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
 from runtimes.integrity import check_unchanged
 
@@ -118,10 +119,17 @@ def compare_arm(
         images: how many of the golden images.
 
     Raises:
-        InputError: no export, a changed file, no golden images, or an emulator that does not run.
+        InputError: no export, a changed file, fewer golden images, or an emulator that does not
+            run.
     """
     listed, _ = listed_files(artifacts)
-    pixels = read_golden(artifacts)[INPUT_NAME][:images]
+    pixels = read_golden(artifacts)[INPUT_NAME]
+    if images > len(pixels):
+        raise InputError(
+            f"--images is {images}, but {artifacts} has {len(pixels)} golden images; ask for at "
+            "most so many."
+        )
+    pixels = pixels[:images]
     rows: list[ArmRow] = []
     with progress("emulated", len(_LIBRARIES) * len(cpus)) as bar:
         for family, library in _LIBRARIES.items():

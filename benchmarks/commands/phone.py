@@ -71,14 +71,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints a table a phone, and why a run or a phone failed."""
     from benchmarks.phone.cooling import CoolDown
-    from benchmarks.phone.document import Settings
+    from benchmarks.phone.document import SCHEMA, Settings
     from benchmarks.phone.runner import Amount
     from distill.locks import alone_with
     from runtimes.atomic import check_output
 
     _check(args)
     if args.json is not None:
-        check_output(args.json, ".json")
+        check_output(args.json, ".json", SCHEMA)
     settings = Settings(
         files=_tflite_files(args.files),
         threads=tuple(args.threads),

@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from benchmarks.latency.files import CORE_ML, find_files
     from benchmarks.latency.measure import Settings, measure_latency
     from benchmarks.latency.without_unknown import write_without_unknown
+    from distill.provenance import provenance
     from export.formats import select_formats
     from runtimes.atomic import check_output, write_json
     from runtimes.console import fail, say
@@ -64,21 +65,27 @@ def run(args: argparse.Namespace) -> int:
             "Export one, or name others by --only."
         )
     found: list[Latency] = []
+    faults = {each.name: each.fault for each in files if each.fault}
     with tempfile.TemporaryDirectory(prefix="dermport-unknown-") as made:
         for file in (each for each in files if not each.fault):
-            (copy,) = find_files([], [write_without_unknown(file, Path(made))])
+            try:
+                cut = write_without_unknown(file, Path(made))
+            except InputError as error:
+                faults[file.name] = file.without_path(str(error))
+                continue
+            (copy,) = find_files([], [cut])
             settings = Settings(args.runs, args.seconds, args.threads, copy.name)
             found.append(measure_latency((file, copy), settings))
     say(_table(found))
     if args.json is not None:
-        write_json(args.json, {"measured": [each.to_json() for each in found]})
+        measured = [each.to_json() for each in found]
+        about = provenance(("ai-edge-litert", "onnxruntime"))
+        write_json(args.json, {"measured": measured, "faults": faults, "provenance": about})
         say(f"wrote {args.json}")
-    rows = [row for each in found for row in each.rows if row.broken]
-    broken = [(each.name, each.fault) for each in files if each.fault]
-    broken += [(row.file.name, row.fault) for row in rows]
-    for name, fault in broken:
+    faults |= {row.file.name: row.fault for each in found for row in each.rows if row.broken}
+    for name, fault in faults.items():
         fail(f"{name}: {fault}")
-    return 1 if broken else 0
+    return 1 if faults else 0
 
 
 def _table(found: list[Latency]) -> str:

@@ -70,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serves the page, then prints a table a phone and why a file failed."""
+    from benchmarks.web.document import SCHEMA
     from benchmarks.web.packages import fetch_packages, read_packages
     from benchmarks.web.site import read_export
     from distill.locks import alone_with
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     certificate = _certificate(args)
     if args.json is not None:
-        check_output(args.json, ".json")
+        check_output(args.json, ".json", SCHEMA)
     export = read_export(args.artifacts)
     packages = read_packages(args.folder)
     with nullcontext() if args.json is None else alone_with(args.json):

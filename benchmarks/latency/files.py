@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.artifacts import listed_files
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of, size_of
-from runtimes.integrity import check_unchanged
+from runtimes.integrity import MANIFEST_FILE, check_unchanged
 from runtimes.model_files import SUFFIXES, kind_of
 
 LITERT, ONNX, CORE_ML = "LiteRT", "ONNX Runtime", "Core ML"
@@ -72,7 +72,22 @@ def _is_export(path: Path) -> bool:
 
 def _of_folder(folder: Path) -> list[TimedFile]:
     listed, _ = listed_files(folder)
-    return [_file(folder / name, form, False) for form, name in listed.items()]
+    return [
+        _file(folder / name, form, False)
+        if (folder / name).exists()
+        else _lost(folder / name, form)
+        for form, name in listed.items()
+    ]
+
+
+def _lost(path: Path, form: str) -> TimedFile:
+    suffix = path.suffix.lower()
+    if suffix not in RUNTIMES:
+        raise InputError(
+            f"{path.parent / MANIFEST_FILE} lists {path.name}, which is no model file."
+        )
+    fault = f"{MANIFEST_FILE} lists it, but it is missing; export the run again"
+    return TimedFile(path.name, path, RUNTIMES[suffix], form, False, 0, "", fault)
 
 
 def _file(path: Path, form: str, peer: bool) -> TimedFile:

@@ -25,13 +25,22 @@ def write_without_unknown(file: TimedFile, folder: Path) -> Path:
         folder: for the copy.
 
     Raises:
-        InputError: another kind of file, or one without that output.
+        InputError: another kind of file, a damaged one, or one without that output.
     """
     writers = {LITERT: _tflite, ONNX: _onnx}
     if file.runtime not in writers:
         raise InputError(f"{file.path}: {file.runtime} files cannot be cut; name others by --only.")
     path = folder / f"{file.path.stem}-without-unknown{file.path.suffix}"
-    path.write_bytes(writers[file.runtime](file.path))
+    try:
+        content = writers[file.runtime](file.path)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the parsers of two formats make of a damaged file
+        raise InputError(
+            f"{file.path}: it cannot be read as a model ({type(error).__name__}: "
+            f"{str(error)[:200]}). Export it again."
+        ) from error
+    path.write_bytes(content)
     return path
 
 

@@ -112,9 +112,9 @@ def ask_all(artifacts: Path, tensorflow: Path | None = None) -> Opinions:
     golden = read_golden(artifacts)
     images = golden[INPUT_NAME]
     threshold = read_contract(artifacts / next(iter(listed.values()))).calibration.unknown_threshold
-    pythons = {"litert reference": Path(sys.executable), "onnx": Path(sys.executable)}
-    if tensorflow is not None:
-        pythons["tensorflow reference"] = tensorflow
+    # TensorFlow's environment is a person's own: if it does not answer, that is known first.
+    pythons = {} if tensorflow is None else {"tensorflow reference": tensorflow}
+    pythons |= {"litert reference": Path(sys.executable), "onnx": Path(sys.executable)}
     answers: list[Opinion] = []
     gpu: list[GpuOpinion] = []
     with progress("second opinions", len(pythons)) as bar:

@@ -47,7 +47,8 @@ def read_document(path: Path, role: str, copy: str) -> Document:
     """
     try:
         if not path.is_file():
-            raise InputError(f"{path}: there is no such file. Check the path.")
+            what = "this is no file" if path.exists() else "there is no such file"
+            raise InputError(f"{path}: {what}. Name one that a verb wrote with --json.")
         with path.open("rb") as stream:
             content = stream.read(MOST_BYTES + 1)
     except OSError as error:

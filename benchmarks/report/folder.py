@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.report.changes import SCHEMA
 from benchmarks.report.page.document import page
 from benchmarks.report.report import Report
 from runtimes.atomic import check_folder, replacing_folder, write_json, write_text
+from runtimes.errors import InputError
+from runtimes.json_files import read_json
 
 JSON_FILE, HTML_FILE = "report.json", "report.html"
 _FILES = (JSON_FILE, HTML_FILE, "data/*.json")
@@ -19,6 +22,19 @@ def check_report_folder(out: Path) -> None:
         InputError: something else than a report stands there.
     """
     check_folder(out, JSON_FILE, _FILES)
+    mark = out / JSON_FILE
+    if mark.exists() and _schema(mark) != SCHEMA:
+        raise InputError(
+            f"{mark} is no report, and {out} would be replaced as a whole. Name a new folder."
+        )
+
+
+def _schema(path: Path) -> str:
+    try:
+        found = read_json(path)
+    except (OSError, ValueError):
+        return ""
+    return str(found.get("schema", "")) if isinstance(found, dict) else ""
 
 
 def write_report(report: Report, out: Path) -> None:

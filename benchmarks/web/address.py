@@ -36,7 +36,7 @@ def checked_address(text: str) -> str:
     """Returns an IPv4 address of one interface as it is written canonically.
 
     Raises:
-        InputError: it is none, or stands for all interfaces.
+        InputError: it is none, stands for all interfaces, or for none.
     """
     try:
         address = ipaddress.IPv4Address(text)
@@ -49,6 +49,11 @@ def checked_address(text: str) -> str:
         raise InputError(
             f"--network {text}: this would open the page to every network that this computer is "
             "in. Name the address of one."
+        )
+    if address.is_multicast or address.is_reserved:
+        raise InputError(
+            f"--network {text}: no computer has this address; expected one of this computer's, "
+            "such as 192.168.1.20."
         )
     return str(address)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.arm.machine import ArmMachine, arm_machine
-from benchmarks.arm.parity import _row
+from benchmarks.arm.parity import _row, compare_arm
 from benchmarks.commands import arm as command
 from export.formats import select_formats
 from runtimes.console import Verb, run_program
@@ -66,18 +66,28 @@ def test_elsewhere_it_is_skipped_with_a_reason(
         arm_machine(Path("nowhere"))
 
 
-def test_a_folder_of_other_things_is_not_replaced_by_the_emulator(
+def test_what_is_no_emulator_is_not_replaced_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.arm.machine.obstacle", str)
-    (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="holds something else"):
-        arm_machine(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for here in (".", ""):
-        with pytest.raises(InputError, match="holds something else"):
-            arm_machine(Path(here))
-    assert (tmp_path / "thesis.txt").read_text() == "mine"
+    thesis, folder = tmp_path / "thesis.txt", tmp_path / "work"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    thesis.write_text("mine")
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(folder)
+    for place in (thesis, tmp_path / "link", folder, Path("."), Path("")):
+        with pytest.raises(InputError, match="a new folder"):
+            arm_machine(place)
+    (folder / "versions.txt").write_text("numpy==1")  # as an older emulator has it
+    with pytest.raises(InputError, match=r"holds something else \(notes\.txt\)"):
+        arm_machine(folder)
+    assert thesis.read_text() == (folder / "notes.txt").read_text() == "mine"
+
+
+def test_no_more_golden_images_are_told_than_there_are(exported: Exported, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--images is 99, but .* has \d+ golden images"):
+        compare_arm(exported.artifacts, ArmMachine(tmp_path), ["cortex-a53"], 99)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from runtimes.child_process import Child, ChildDied
 from runtimes.console import Verb, run_program
 from runtimes.errors import InputError
 
+from .conftest import Exported
 from .tiny_models import write_onnx, write_tflite
 
 pytest.importorskip("ai_edge_litert", reason="needs the tflite group")
@@ -221,3 +223,18 @@ def test_files_of_one_name_are_told_apart_and_one_file_twice_is_refused(
     ]
     with pytest.raises(InputError, match="named twice"):
         find_files([copy], [copy])
+
+
+def test_a_listed_file_that_is_missing_has_a_row_and_the_others_are_timed(
+    exported: Exported, tmp_path: Path
+) -> None:
+    folder = tmp_path / "files"
+    shutil.copytree(exported.artifacts, folder)
+    (lost,) = folder.glob("*-int8.onnx")
+    lost.unlink()
+    found = {row.file.format: row for row in _measured(folder).rows}
+    assert found["onnx:fp32"].times is not None
+    assert found["onnx:int8"].broken
+    assert found["onnx:int8"].fault == (
+        "manifest.json lists it, but it is missing; export the run again"
+    )

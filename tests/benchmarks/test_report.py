@@ -235,6 +235,12 @@ def test_only_a_report_is_replaced(measured: Inputs, tmp_path: Path) -> None:
         check_report_folder(tmp_path)
     assert run_program("benchmarks", "", VERB, [*words[:3], str(tmp_path / "new")]) == 0
     assert run_program("benchmarks", "", VERB, [*words[:3], str(tmp_path / "new")]) == 0
+    other = tmp_path / "other"
+    (other / "data").mkdir(parents=True)
+    for name in ("report.json", "data/mine.json"):
+        (other / name).write_text("{}")
+    assert run_program("benchmarks", "", VERB, [*words[:3], str(other)]) == 2
+    assert (other / "data" / "mine.json").exists()
     inside = str(measured.artifacts / "report")
     assert run_program("benchmarks", "", VERB, [*words[:3], inside]) == 2
     assert not (measured.artifacts / "report").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -106,15 +107,37 @@ def test_what_cannot_be_cut_is_named(
     assert "is no folder" in capsys.readouterr().err
 
 
-def test_a_file_that_was_changed_is_told_and_the_others_are_timed(
+def test_damaged_and_missing_files_are_told_and_the_others_are_timed(
     exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "files"
+    folder, told = tmp_path / "files", tmp_path / "cost.json"
     shutil.copytree(exported.artifacts, folder)
     (broken,) = folder.glob("*-int8.onnx")
-    broken.write_bytes(broken.read_bytes()[:-9])
-    argv = ["unknown-cost", str(folder), "--runs", "5", "--seconds", "0.01"]
-    assert run_program("benchmarks", "", VERB, argv) == 1
-    said = capsys.readouterr()
-    assert f"{broken.name}: " in said.err
-    assert "-fp32.onnx" in said.out
+    whole = broken.read_bytes()
+    argv = ["unknown-cost", str(folder), "--runs", "5", "--seconds", "0.01", "--json", str(told)]
+
+    def run() -> str:
+        assert run_program("benchmarks", "", VERB, argv) == 1
+        (pair,) = json.loads(told.read_text())["measured"]
+        assert pair["files"][0]["format"] == "onnx:fp32"
+        said = capsys.readouterr().err
+        fault: str = json.loads(told.read_text())["faults"][broken.name]
+        assert f"{broken.name}: {fault}" in said
+        return fault
+
+    broken.write_bytes(whole[:-9])
+    assert "SHA-256" in run()
+    _put_into_manifest(folder, broken)  # as if it had been exported so
+    assert "cannot be read as a model (DecodeError" in run()
+    broken.unlink()
+    assert "it is missing" in run()
+
+
+def _put_into_manifest(folder: Path, file: Path) -> None:
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text())
+    for entry in document["files"]:
+        if entry["file"] == file.name:
+            entry["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+            entry["bytes"] = file.stat().st_size
+    path.write_text(json.dumps(document))

@@ -341,7 +341,9 @@ def test_a_port_that_is_taken_is_an_error_in_words(server: PageServer) -> None:
         PageServer("127.0.0.1", server.server_port, {}, {})
 
 
-@pytest.mark.parametrize("text", ["0.0.0.0", "::", "phone.local", "1.2.3", ""])
+@pytest.mark.parametrize(
+    "text", ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "phone.local", "1.2.3", ""]
+)
 def test_the_network_has_one_address(text: str) -> None:
     with pytest.raises(InputError, match="--network"):
         checked_address(text)

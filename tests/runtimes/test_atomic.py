@@ -143,6 +143,23 @@ def test_a_result_does_not_replace_a_file_of_another_kind(tmp_path: Path) -> Non
     check_output(tmp_path / "own.json", ".json")
 
 
+def test_a_json_result_replaces_results_of_this_project_alone(tmp_path: Path) -> None:
+    path = tmp_path / "found.json"
+    for content in ("", "{}", '{"provenance": {}}', '{"schema": "dermport.report"}'):
+        path.write_text(content)
+        check_output(path, ".json")
+    for content in ('{"mine": 1}', "[1]", "not JSON", "\xff"):
+        path.write_bytes(content.encode("latin-1"))
+        with pytest.raises(InputError, match=r"found\.json: it holds no .* is not replaced"):
+            check_output(path, ".json")
+    path.write_text('{"schema": "dermport.phone", "phones": []}')
+    with pytest.raises(InputError, match=r"it holds a record of kind dermport\.phone"):
+        check_output(path, ".json")
+    with pytest.raises(InputError, match=r"it holds a record of kind dermport\.phone"):
+        check_output(path, ".json", "dermport.web")
+    check_output(path, ".json", "dermport.phone")
+
+
 def test_a_folder_is_replaced_only_by_its_own_kind(tmp_path: Path) -> None:
     folder = tmp_path / "parcels"
     folder.mkdir()
