@@ -61,6 +61,19 @@ class Note:
     sentence: str
 
 
+# What every version of a result has, and the others do not have together.
+_KEYS = {
+    "parity": {"rows", "side"},
+    "latency": {"settings", "machine"},
+    "flops": {"networks"},
+    "metrics": {"metrics", "side"},
+    "quantization": {"trials"},
+    "opinions": {"answers"},
+    "arm": {"rows", "images"},
+    "trust": {"schema", "withheld"},
+}
+
+
 @dataclass(frozen=True)
 class Findings:
     """The figures, as they were read."""
@@ -96,8 +109,15 @@ def read_findings(inputs: Inputs) -> Findings:
     def opened(path: Path | None, role: str) -> Document | None:
         if path is None:
             return None
-        documents.append(read_document(path, role, f"data/{role.replace(' ', '-')}.json"))
-        return documents[-1]
+        document = read_document(path, role, f"data/{role.replace(' ', '-')}.json")
+        kind = role.split()[0]
+        if missing := sorted(_KEYS.get(kind, set()) - document.root.content().keys()):
+            raise InputError(
+                f"{path}: it has no '{missing[0]}', so it is not what --{kind} takes. Name the "
+                f"file that this writes with --json: {commands[kind]}"
+            )
+        documents.append(document)
+        return document
 
     parity, flops = opened(inputs.parity, "parity"), opened(inputs.flops, "flops")
     metrics = opened(inputs.metrics, "metrics")

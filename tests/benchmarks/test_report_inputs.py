@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -59,6 +60,21 @@ def _refused(inputs: Inputs, tmp_path: Path) -> str:
     assert run_program("benchmarks", "", VERB, words) == 2
     assert not (tmp_path / "out").exists()
     return str(caught.value)
+
+
+@pytest.mark.parametrize("role", ["parity", "latency", "flops", "metrics", "opinions", "arm"])
+def test_a_result_of_another_kind_is_told_with_what_makes_the_right_one(
+    role: str, complete: Inputs, tmp_path: Path
+) -> None:
+    for other in {"parity", "latency", "flops", "metrics", "opinions", "arm"} - {role}:
+        if (role, other) == ("arm", "parity"):  # told apart by their rows
+            continue
+        said = _refused(_with(complete, role, _path(complete, other)), tmp_path)
+        assert re.match(
+            rf".*{other}\.json: it has no '\w+', so it is not what --{role} takes", said
+        )
+        verb = "report" if role == "metrics" else role
+        assert f"python -m benchmarks {verb} " in said
 
 
 @pytest.mark.parametrize(
@@ -167,7 +183,7 @@ def test_a_file_that_is_none_too_large_or_no_text_is_named(
         (large, "larger than 20 MB"),
         (binary, "no UTF-8"),
         (tmp_path / "absent.json", "no such file"),
-        (tmp_path, "no such file"),
+        (tmp_path, "this is no file"),
     ):
         with pytest.raises(InputError, match=fault):
             build_report(_with(measured, "parity", path))
