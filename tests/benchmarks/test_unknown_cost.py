@@ -72,24 +72,27 @@ def test_a_tflite_copy_has_only_the_operators_that_it_needs(tmp_path: Path) -> N
     assert all(each.outputs[0].split("/")[0] in ("head", "unknown") for each in left_out)
 
 
-def test_the_cost_is_the_ratio_of_a_file_and_its_copy(
+def test_the_cost_is_the_median_ratio_of_a_file_and_its_copy_over_processes(
     exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     told = tmp_path / "cost.json"
-    words = ["--runs", "30", "--seconds", "0.01", "--json", str(told)]
+    words = ["--processes", "3", "--runs", "30", "--seconds", "0.01", "--json", str(told)]
     argv = ["unknown-cost", str(exported.artifacts), "--only", "onnx:int8", *words]
     assert run_program("benchmarks", "", VERB, argv) == 0
-    (pair,) = json.loads(told.read_text())["measured"]
-    whole, cut = pair["files"]
-    assert (whole["format"], whole["peer"], cut["peer"]) == ("onnx:int8", False, True)
-    assert (
-        whole["ratio"]["base"]
-        == cut["name"]
-        == whole["name"].replace(".onnx", "-without-unknown.onnx")
-    )
-    assert whole["latency_ms"]["runs"] >= 30
-    value = f"{100 * (whole['ratio']['value'] - 1):+.2f}"
-    assert value in capsys.readouterr().out
+    ((name, found),) = json.loads(told.read_text())["files"].items()
+    assert found["format"] == "onnx:int8"
+    pairs = [each["files"] for each in found["processes"]]
+    assert len(pairs) == 3
+    for whole, cut in pairs:
+        assert (whole["name"], whole["peer"], cut["peer"]) == (name, False, True)
+        assert (
+            whole["ratio"]["base"] == cut["name"] == name.replace(".onnx", "-without-unknown.onnx")
+        )
+        assert whole["latency_ms"]["runs"] >= 30
+    costs = sorted(whole["ratio"]["value"] - 1 for whole, _ in pairs)
+    assert found["cost"] == dict(zip(("least", "median", "most"), costs, strict=True))
+    least, median, most = (f"{100 * cost:+.2f}" for cost in costs)
+    assert f"{median} ({least} to {most})" in capsys.readouterr().out
 
 
 def test_what_cannot_be_cut_is_named(
@@ -101,8 +104,9 @@ def test_what_cannot_be_cut_is_named(
     argv = ["unknown-cost", str(exported.artifacts)]
     assert run_program("benchmarks", "", VERB, [*argv, "--only", "coreml"]) == 2
     assert "only these can be cut" in capsys.readouterr().err
-    assert run_program("benchmarks", "", VERB, [*argv, "--runs", "0"]) == 2
-    assert "expected 1 or more" in capsys.readouterr().err
+    for name in ("--runs", "--processes"):
+        assert run_program("benchmarks", "", VERB, [*argv, name, "0"]) == 2
+        assert f"{name} is 0, expected 1 or more" in capsys.readouterr().err
     assert run_program("benchmarks", "", VERB, ["unknown-cost", str(SHIPPED)]) == 2
     assert "is no folder" in capsys.readouterr().err
 
@@ -114,12 +118,13 @@ def test_damaged_and_missing_files_are_told_and_the_others_are_timed(
     shutil.copytree(exported.artifacts, folder)
     (broken,) = folder.glob("*-int8.onnx")
     whole = broken.read_bytes()
-    argv = ["unknown-cost", str(folder), "--runs", "5", "--seconds", "0.01", "--json", str(told)]
+    words = ["--processes", "1", "--runs", "5", "--seconds", "0.01", "--json", str(told)]
+    argv = ["unknown-cost", str(folder), *words]
 
     def run() -> str:
         assert run_program("benchmarks", "", VERB, argv) == 1
-        (pair,) = json.loads(told.read_text())["measured"]
-        assert pair["files"][0]["format"] == "onnx:fp32"
+        (measured,) = json.loads(told.read_text())["files"].values()
+        assert measured["format"] == "onnx:fp32"
         said = capsys.readouterr().err
         fault: str = json.loads(told.read_text())["faults"][broken.name]
         assert f"{broken.name}: {fault}" in said
