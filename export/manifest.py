@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +81,9 @@ class Manifest:
     entry that speaks of another content. Until the first file is withdrawn nothing is written.
 
     Attributes:
-        entries: of the listed files, in order of delivery. Files of an earlier export stay listed
-            if they are byte for byte what was verified then and have the same student and contract.
+        entries: of the listed files, in order of delivery; manifest.json has them in the order of
+            the formats. Files of an earlier export stay listed if they are byte for byte what was
+            verified then and have the same student and contract.
     """
 
     def __init__(self, folder: Path, contract: Contract, about: dict[str, Any]) -> None:
@@ -157,9 +158,15 @@ class Manifest:
             "contract_sha256": self._contract_sha256,
             **more,
             "image_sets": {sha: found for sha, found in self._image_sets.items() if sha in used},
-            "files": self.entries,
+            "files": sorted(self.entries, key=_place),
         }
         write_json(self._folder / MANIFEST_FILE, document)
+
+
+def _place(entry: Mapping[str, Any]) -> int:
+    """Where a file stands in the list: as in the table of formats, whichever was made first."""
+    keys = [form.key for form in FORMATS]
+    return keys.index(entry["format"]) if entry["format"] in keys else len(keys)
 
 
 def _read(folder: Path, student_sha256: str, contract_sha256: str) -> dict[str, Any]:

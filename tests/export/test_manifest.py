@@ -49,6 +49,16 @@ def _files(manifest: Manifest) -> list[str]:
     return [entry["file"] for entry in manifest.entries]
 
 
+def test_files_are_listed_in_the_order_of_the_formats(tmp_path: Path, contract: Contract) -> None:
+    manifest = Manifest(tmp_path, contract, _about())
+    order = ["onnx:fp32", "onnx:int8", "coreml:fp16", "tflite:int8"]
+    for key in (*order[2:], "other", *order[:2]):  # two processes deliver as they go
+        (tmp_path / key).write_bytes(key.encode())
+        entry = {"format": key, "file": key, "sha256": sha256_of(tmp_path / key)}
+        manifest.add(entry, None, IMAGES)
+    assert [entry["format"] for entry in _document(tmp_path)["files"]] == [*order, "other"]
+
+
 def test_an_untouched_file_of_the_same_student_stays_listed(
     folder: Path, contract: Contract
 ) -> None:
