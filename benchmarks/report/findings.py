@@ -64,7 +64,7 @@ class Note:
 # What every version of a result has, and the others do not have together.
 _KEYS = {
     "parity": {"rows", "side"},
-    "latency": {"settings", "machine"},
+    "latency": {"settings"},
     "flops": {"networks"},
     "metrics": {"metrics", "side"},
     "quantization": {"trials"},
@@ -115,6 +115,10 @@ def read_findings(inputs: Inputs) -> Findings:
             raise InputError(
                 f"{path}: it has no '{missing[0]}', so it is not what --{kind} takes. Name the "
                 f"file that this writes with --json: {commands[kind]}"
+            )
+        if twin := next((each for each in documents if each.sha256 == document.sha256), None):
+            raise InputError(
+                f"{path} is byte for byte {twin.path}, and would be counted twice. Name it once."
             )
         documents.append(document)
         return document

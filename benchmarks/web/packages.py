@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import shlex
 import shutil
 import subprocess
 import tarfile
@@ -23,6 +24,7 @@ from runtimes.hashes import sha256_of
 from runtimes.json_files import read_json
 
 RECORD = "packages.json"
+USUAL = Path(".web")
 FETCH = "python -m benchmarks web --fetch"
 _MOST_BYTES = 200_000_000
 _PATIENCE_S = 600
@@ -181,7 +183,7 @@ def read_packages(folder: Path) -> dict[str, bytes]:
     if packages != list(map(str, PACKAGES)) or set(files) != set(_names()):
         raise InputError(
             f"{folder} does not hold the browser's runtimes ({', '.join(map(str, PACKAGES))}). "
-            f"Fetch them once: {FETCH}"
+            f"Fetch them once: {_fetch(folder)}"
         )
     contents = {}
     for name in _names():
@@ -190,8 +192,15 @@ def read_packages(folder: Path) -> dict[str, bytes]:
         except OSError:
             contents[name] = b""
         if hashlib.sha256(contents[name]).hexdigest() != files[name]:
-            raise InputError(f"{folder / name} is not what was fetched. Fetch it again: {FETCH}")
+            raise InputError(
+                f"{folder / name} is not what was fetched. Fetch it again: {_fetch(folder)}"
+            )
     return contents
+
+
+def _fetch(folder: Path) -> str:
+    """The command that fills the folder."""
+    return FETCH if folder == USUAL else f"{FETCH} --folder {shlex.quote(str(folder))}"
 
 
 def _names() -> tuple[str, ...]:

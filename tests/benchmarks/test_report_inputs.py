@@ -281,6 +281,13 @@ def test_ways_to_int8_are_shown_if_they_are_of_the_same_student(
             build_report(replace(measured, quantization=path))
 
 
+def test_a_copy_under_another_name_does_not_count_twice(measured: Inputs, tmp_path: Path) -> None:
+    copy = tmp_path / "other.json"
+    shutil.copy(measured.latency[0], copy)
+    with pytest.raises(InputError, match=r"other\.json is byte for byte .*latency\.json"):
+        build_report(replace(measured, latency=(*measured.latency, copy)))
+
+
 def test_a_file_that_is_named_twice_is_refused(measured: Inputs) -> None:
     with pytest.raises(InputError, match="named twice"):
         build_report(replace(measured, latency=measured.latency * 2))

@@ -82,9 +82,18 @@ def test_a_replacement_stands_exactly_once(tmp_path: Path) -> None:
         unpack(package(content, replaced={"kept.js": ("none", "")}), content, tmp_path)
 
 
-def test_what_is_missing_old_or_changed_is_not_served(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"Fetch them once: python -m benchmarks web --fetch"):
-        read_packages(tmp_path)
+def test_what_is_missing_old_or_changed_is_not_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = tmp_path / "my runtimes"
+    empty.mkdir()
+    with pytest.raises(InputError) as caught:
+        read_packages(empty)
+    own = f"Fetch them once: python -m benchmarks web --fetch --folder '{empty}'"
+    assert str(caught.value).endswith(own)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"Fetch them once: python -m benchmarks web --fetch$"):
+        read_packages(Path(".web"))
     folder = small_packages(tmp_path / "web")
     names = [name for each in PACKAGES for name in each.members.values()]
     assert read_packages(folder) == {name: name.encode() for name in names}
