@@ -77,8 +77,8 @@ class _Graph:
 
     def turns_a_constant(self, operator: Operation) -> bool:
         """Whether it only gives a constant another type, which no inference has to wait for."""
-        computed = (INPUT_NAME, *self.writer)
-        return operator.kind == "DEQUANTIZE" and operator.inputs[0] not in computed
+        source = operator.inputs[0]
+        return operator.kind == "DEQUANTIZE" and source != INPUT_NAME and source not in self.writer
 
     def module(self, position: int) -> str:
         """The last module with weights that an operator's values come from, else the first one."""

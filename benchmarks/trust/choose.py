@@ -209,5 +209,6 @@ def _best(trials: Sequence[Trial], ranks: Sequence[int], own: int | None = None)
     preferred = [place for place in places if good(trials[place])] or places
     most = max(trials[place].value for place in preferred)
     equal = [place for place in preferred if most - trials[place].value < _EQUAL]
-    small = [place for place in equal if ranks[place] == min(ranks[each] for each in equal)]
+    least = min(ranks[place] for place in equal)
+    small = [place for place in equal if ranks[place] == least]
     return own if own in small else max(small, key=lambda place: trials[place].value)
