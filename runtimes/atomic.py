@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -74,7 +75,7 @@ def check_output(path: Path, suffix: str, schema: str = "") -> None:
         raise InputError(f"{path}: it does not end in {suffix}. Name a file that does.")
     folder = path.resolve().parent
     standing = next(place for place in (folder, *folder.parents) if place.exists())
-    if not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
+    if not is_writable(standing):
         raise InputError(f"{path}: {standing} cannot be written into. Name another path.")
     owner = next((name for name in _WHOLES if (folder / name).is_file()), None)
     if path.exists() and path.name in _PARTS and owner is not None:
@@ -84,6 +85,15 @@ def check_output(path: Path, suffix: str, schema: str = "") -> None:
         )
     if suffix == ".json" and path.is_file() and (what := _other_json(path, schema)):
         raise InputError(f"{path}: it holds {what} and is not replaced. Name another file.")
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether a file can be made in a folder: it is tried, for rights alone do not tell."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _other_json(path: Path, schema: str) -> str:

@@ -26,6 +26,9 @@ from runtimes.mil_layers import LAYERS
 from runtimes.mil_tensors import TENSORS
 
 OPERATORS: dict[str, Operator] = {**ELEMENTWISE, **LAYERS, **TENSORS}
+# Their results are elements of what they are given, or limits: no type has to be brought about.
+# What `quantize` gives are whole numbers of its type already; they stay in float32.
+_TYPE_KEEPING = frozenset(TENSORS) | {"clip", "identity", "max_pool", "quantize", "relu", "relu6"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ class MilProgram:
             found = OPERATORS[step.operation](Arguments(step.operation, arguments))
             found = found if isinstance(found, list) else [found]
             for value_found, result in zip(found, step.results, strict=True):
-                values[result.name] = as_type(value_found, result.kind)
+                typed = step.operation in _TYPE_KEEPING
+                values[result.name] = value_found if typed else as_type(value_found, result.kind)
                 if watch is not None:
                     watch(result, values[result.name])
             for name in step.last_use_of:

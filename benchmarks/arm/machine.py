@@ -48,6 +48,21 @@ class ArmMachine:
         qemu = self.folder / "qemu" / "usr" / "bin" / "qemu-aarch64"
         return [str(qemu), "-cpu", cpu, "-L", str(system), str(system / "usr/bin/python3.11")]
 
+    def check_cpus(self, cpus: Sequence[str]) -> None:
+        """Checks that QEMU knows these processors.
+
+        Raises:
+            InputError: it does not know one.
+        """
+        words = self.python("help")[:3]  # with which it lists them, and ends as if it had failed
+        told = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+        known = [line.strip() for line in told.splitlines() if line.startswith(" ")]
+        if unknown := [cpu for cpu in cpus if cpu not in known]:
+            raise InputError(
+                f"--cpu {unknown[0]}: QEMU emulates no such ARM processor of 64 bits; it knows "
+                f"{', '.join(known)}."
+            )
+
     def environment(self) -> dict[str, str]:
         """What the arm64 Python needs to find its library and the packages."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}

@@ -53,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
     if reason := obstacle():
         warn(f"ARM parity is skipped: {reason}.")
         return 0
-    rows = compare_arm(args.artifacts, arm_machine(args.folder), args.cpu or CPUS, args.images)
+    machine, cpus = arm_machine(args.folder), args.cpu or CPUS
+    machine.check_cpus(cpus)
+    rows = compare_arm(args.artifacts, machine, cpus, args.images)
     say(_table(rows, args.images))
     if args.json is not None:
         write_json(args.json, to_json(rows, args.images))

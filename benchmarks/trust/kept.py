@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from runtimes.atomic import check_apart, replacing_file
+from runtimes.atomic import check_apart, is_writable, replacing_file
 from runtimes.console import note
 from runtimes.errors import InputError
 
@@ -39,7 +38,7 @@ def check_work(folder: Path, out: Path) -> None:
             f"{folder}: {standing} is a file, expected a folder for answers. Name another one with "
             "--work."
         )
-    if not os.access(standing, os.W_OK | os.X_OK):
+    if not is_writable(standing):
         raise InputError(
             f"{folder}: {standing} cannot be written into. Name another folder with --work."
         )

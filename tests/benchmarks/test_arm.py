@@ -103,3 +103,6 @@ def test_emulated_arm_gives_the_answers_of_x86(
     }
     assert all(row["passed"] and row["first"] is None for row in rows)
     assert arm_machine(folder).folder == folder  # is there, so nothing is fetched again
+    machine.check_cpus(["cortex-a76"])
+    with pytest.raises(InputError, match=r"--cpu pentium: .* it knows .*cortex-a53"):
+        machine.check_cpus(["cortex-a53", "pentium"])

@@ -206,3 +206,9 @@ def test_what_killed_writers_left_is_removed_after_a_day(tmp_path: Path) -> None
     with replacing_file(tmp_path / "a.onnx") as temporary:
         temporary.write_text("new")
     assert {path.name for path in tmp_path.iterdir()} == {"a.onnx", young.name, other.name}
+
+
+@pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a folder where nobody makes files")
+def test_a_folder_where_no_file_can_be_made_is_told_before_work_begins() -> None:
+    with pytest.raises(InputError, match=r"/sys cannot be written into"):
+        check_output(Path("/sys/figures.json"), ".json")
