@@ -22,7 +22,6 @@ from distill.dataset import describe_dataset
 from distill.device import to_channels_last
 from distill.finish import finish_student, finish_teacher
 from distill.head import trained_head
-from distill.locks import alone_in
 from distill.models import Classifier
 from distill.parallel import rank_and_world, wait_for_all
 from distill.recipes import Recipe, Stage, read_recipe, write_recipe
@@ -35,6 +34,7 @@ from runtimes.atomic import write_json
 from runtimes.console import note
 from runtimes.errors import InputError
 from runtimes.json_files import read_json
+from runtimes.locks import alone_in
 
 # Names the weights that an unfinished training began with; going on needs only the name.
 INITIAL_FILE = "initial.json"

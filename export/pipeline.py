@@ -14,7 +14,6 @@ import torch
 from distill.checkpoint import STUDENT_FILE
 from distill.comparison import read_student
 from distill.dataset import Dataset
-from distill.locks import alone_in
 from distill.models import Classifier
 from distill.provenance import provenance
 from export.conversions import CORRECTION_IMAGES, Conversions
@@ -38,6 +37,7 @@ from runtimes.contract import Contract, check_model_name
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
 from runtimes.integrity import MANIFEST_FILE
+from runtimes.locks import alone_in
 from runtimes.metadata import CONTRACT_FILE
 from runtimes.prediction import Prediction, Session
 

@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
     from benchmarks.phone.cooling import CoolDown
     from benchmarks.phone.document import SCHEMA, Settings
     from benchmarks.phone.runner import Amount
-    from distill.locks import alone_with
     from runtimes.atomic import check_output
+    from runtimes.locks import alone_with
 
     _check(args)
     if args.json is not None:

@@ -73,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
     from benchmarks.web.document import SCHEMA
     from benchmarks.web.packages import fetch_packages, read_packages
     from benchmarks.web.site import read_export
-    from distill.locks import alone_with
     from runtimes.atomic import check_output
     from runtimes.console import note, say
+    from runtimes.locks import alone_with
 
     if args.fetch:
         note(f"fetching the browser's runtimes into {args.folder}")

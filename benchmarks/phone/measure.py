@@ -22,9 +22,9 @@ from benchmarks.phone.records import Ask, Row
 from benchmarks.phone.runner import Nonsense
 from benchmarks.phone.state import read_state
 from benchmarks.phone.storage import PROGRAM, Storage
-from distill.locks import claim
 from runtimes.console import Progress, progress, warn
 from runtimes.errors import InputError
+from runtimes.locks import claim
 
 _SIGNALS = {132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 137: "SIGKILL"}
 _SIGNALS |= {139: "SIGSEGV", 143: "SIGTERM"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from distill.locks import claim
 from distill.provenance import provenance
 from distill.recipes import Stage, read_budget
 from distill.settings import plain
@@ -18,6 +17,7 @@ from runtimes.atomic import write_json, write_text
 from runtimes.console import note
 from runtimes.errors import InputError
 from runtimes.json_files import read_json
+from runtimes.locks import claim
 
 
 def check_results(out: Path, jobs: Sequence[Job], protocol: Protocol) -> None:

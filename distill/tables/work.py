@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distill.divergence import DivergedError
-from distill.locks import claim
 from distill.pipeline import Places, open_teacher, train_student
 from distill.recipes import Budget, Pair, Recipe, read_method, read_recipe
 from distill.tables.jobs import FAILED_FILE, TEACHER, Job
@@ -16,6 +15,7 @@ from distill.train import Context, Stopped
 from runtimes.atomic import write_json
 from runtimes.console import note, warn
 from runtimes.errors import InputError
+from runtimes.locks import claim
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 

@@ -71,6 +71,12 @@ def exported(made_once: Callable[..., Path]) -> Exported:
 
 
 @pytest.fixture(scope="session")
+def dataset(exported: Exported) -> Dataset:
+    """The data set of the exported run."""
+    return open_dataset(exported.run)
+
+
+@pytest.fixture(scope="session")
 def machine(made_once: Callable[..., Path]) -> ArmMachine:
     """An emulated ARM processor, fetched once (250 MB)."""
     if reason := obstacle():

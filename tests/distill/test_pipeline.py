@@ -17,12 +17,12 @@ from safetensors.torch import save_file
 from distill.checkpoint import load_classifier
 from distill.comparison import measure_run, read_student
 from distill.dataset import open_dataset, to_device
-from distill.locks import claim
 from distill.models import build_network
 from distill.runlog import read_log
 from runtimes import arguments
 from runtimes.contract import Contract
 from runtimes.errors import InputError
+from runtimes.locks import claim
 
 BUDGET = """
 name: tiny

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distill.locks import claim
 from distill.tables.jobs import FAILED_FILE, TEACHER, Job, list_jobs
 from distill.tables.report import markdown
 from runtimes.errors import InputError
+from runtimes.locks import claim
 
 BUDGET = """
 name: tiny

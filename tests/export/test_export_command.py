@@ -17,7 +17,6 @@ import pytest
 from safetensors.numpy import load_file
 
 from distill.checkpoint import STUDENT_FILE, load_classifier, save_classifier
-from distill.locks import claim
 from distill.metrics import Estimate
 from distill.models import Classifier
 from export.formats import FORMATS, Format, Tolerance, select_formats
@@ -26,6 +25,7 @@ from export.quantization.float_choice import Choice, Trial
 from export.quantization.settings import Quantization
 from runtimes.dependencies import STAGES
 from runtimes.errors import InputError, MissingDependencyError
+from runtimes.locks import claim
 from runtimes.metadata import read_contract
 from runtimes.session import open_model
 

@@ -14,7 +14,6 @@ from distill.comparison import read_student
 from distill.dataset import Dataset, open_dataset, to_device
 from distill.device import to_channels_last
 from distill.inference import predict_logits
-from distill.locks import alone_in
 from distill.pipeline import class_weight, load_teacher
 from distill.recipes import DIVERGENCE, Phase, Recipe, Stage, read_recipe
 from distill.runlog import read_log
@@ -41,6 +40,7 @@ from runtimes.console import note
 from runtimes.contract import Contract
 from runtimes.errors import GateError, InputError
 from runtimes.hashes import sha256_of
+from runtimes.locks import alone_in
 
 RECORD_FILE = "finetune.json"
 _LOG_FILE = "log.jsonl"

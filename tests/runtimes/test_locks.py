@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from distill import locks
-from distill.locks import alone_in, alone_with, claim
+from runtimes import locks
 from runtimes.errors import InputError
+from runtimes.locks import alone_in, alone_with, claim
 
 
 def test_a_refused_run_leaves_no_new_folders(tmp_path: Path) -> None:
