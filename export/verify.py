@@ -106,25 +106,31 @@ def compare(reference: Prediction, found: Prediction, threshold: float) -> Compa
         found: the file's.
         threshold: unknown score above which an image is answered "unknown".
     """
-    from scipy.stats import binomtest
-
     difference = np.abs(found.probabilities - reference.probabilities)
     same = found.probabilities.argmax(axis=1) == reference.probabilities.argmax(axis=1)
     decided = (found.unknown > threshold) == (reference.unknown > threshold)
     margin = _AT_THRESHOLD * _unit(reference.unknown)
     decided |= np.abs(reference.unknown - threshold) < margin
-    interval = binomtest(int(same.sum()), len(same)).proportion_ci(method="wilson")
+    low, high = interval_of_share(same)
     return Comparison(
         images=len(same),
         probability=_finite(difference.max()),
         mean_probability=_finite(difference.mean()),
         agreement=float(same.mean()),
-        agreement_low=float(interval.low),
-        agreement_high=float(interval.high),
+        agreement_low=low,
+        agreement_high=high,
         decisions=float(decided.mean()),
         cam=_relative(found.cam, reference.cam),
         unknown=_relative(found.unknown, reference.unknown),
     )
+
+
+def interval_of_share(same: np.ndarray) -> tuple[float, float]:
+    """Returns the 95 % interval (Wilson) of a share, of bool (N,); images taken as independent."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(int(same.sum()), len(same)).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def outside(comparison: Comparison, tolerance: Tolerance) -> list[str]:

@@ -31,6 +31,7 @@ from export.quantization.float_choice import (
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.sensitivity import measure_sensitivity
 from export.reference import reference_session
+from export.verify import interval_of_share
 from runtimes.console import note, progress, warn
 from runtimes.contract import Contract
 from runtimes.errors import MissingDependencyError
@@ -144,14 +145,15 @@ class _Judge:
             found = open_model(path, torch.get_num_threads()).predict(self.pixels)
         own, torchs = (each.probabilities.astype(np.float64) for each in (found, self.reference))
         difference = paired_difference(torchs, own, self.target, self.lesions, self.classes)
+        same = own.argmax(axis=1) == torchs.argmax(axis=1)
         deviation = Deviation(
             float(np.abs(own - torchs).max()),
-            float((own.argmax(axis=1) == torchs.argmax(axis=1)).mean()),
+            at_least(same),
             surely(difference["balanced_accuracy"]),
         )
         trial = Trial(
             layers,
-            deviation.agreement,
+            float(same.mean()),
             difference["balanced_accuracy"],
             mean_divergence(torchs, own),
             self.gate.faults(deviation),
@@ -159,7 +161,8 @@ class _Judge:
         took = time.monotonic() - started
         more = f", at most {left} more files, {left * took / 60:.1f} min" if left else ""
         note(
-            f"{self.form.key} with {_named(layers)} in float: {100 * trial.agreement:.2f} % agree, "
+            f"{self.form.key} with {_named(layers)} in float: {100 * trial.agreement:.2f} % agree "
+            f"(judged by {100 * deviation.agreement:.2f}), "
             f"KL {trial.divergence:.1e}, {'; '.join(trial.faults) or 'passes'} "
             f"({took:.0f} s{more})"
         )
@@ -191,6 +194,16 @@ def _judge(
         contract.codes,
         reference_session(classifier, contract).predict(pixels),
     )
+
+
+def at_least(same: np.ndarray) -> float:
+    """The share of images with the same first diagnosis, bool (N,), that a file is judged by.
+
+    The lower end of its 95 % interval: a search among dozens of files finds one that is good on
+    these images by chance, and would fail on others. Of fewer than `FEW` images the share itself,
+    since not even their perfect agreement would do.
+    """
+    return interval_of_share(same)[0] if len(same) >= FEW else float(same.mean())
 
 
 def surely(difference: Estimate) -> float | None:

@@ -21,7 +21,7 @@ from export.quantization.float_choice import (
     growing_sets,
     multiply_accumulates,
 )
-from export.quantization.float_judge import judged_formats, surely
+from export.quantization.float_judge import FEW, at_least, judged_formats, surely
 from export.quantization.float_layers import exact_nodes, in_float, trunk_steps
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.sensitivity import LayerNoise, measure_sensitivity, stored_tensors
@@ -163,6 +163,10 @@ def test_the_format_that_decides_is_one_whose_converter_is_installed(
 
 
 def test_only_what_is_more_than_chance_counts_against_a_file() -> None:
+    same = np.arange(1024) >= 26  # 97.46 %
+    assert 0.963 < at_least(same) < 0.964
+    assert at_least(np.ones(FEW, bool)) > 0.985
+    assert at_least(same[: FEW - 1]) == same[: FEW - 1].mean()
     assert surely(Estimate(-0.005, -0.012, 0.002)) == 0
     assert surely(Estimate(-0.02, -0.03, -0.01)) == -0.01
     assert surely(Estimate(0.02, 0.01, 0.03)) == 0.01
