@@ -57,7 +57,8 @@ class ArmMachine:
         words = self.python("help")[:3]  # with which it lists them, and ends as if it had failed
         told = subprocess.run(words, capture_output=True, text=True, check=False).stdout
         known = [line.strip() for line in told.splitlines() if line.startswith(" ")]
-        if unknown := [cpu for cpu in cpus if cpu not in known]:
+        unknown = [cpu for cpu in cpus if cpu not in known]
+        if known and unknown:  # an emulator that lists none fails by itself, and says how
             raise InputError(
                 f"--cpu {unknown[0]}: QEMU emulates no such ARM processor of 64 bits; it knows "
                 f"{', '.join(known)}."
