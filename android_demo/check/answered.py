@@ -52,6 +52,7 @@ class Answered:
         return decision.alert if decision and self.decision.startswith("suspected ") else None
 
 
+@cache
 def drawn_lesions() -> dict[str, Answered]:
     """Returns a lesion for every kind of answer, with the answer, by its name.
 

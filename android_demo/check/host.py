@@ -19,11 +19,16 @@ _LITERT = "2.3.0"  # its C functions change from version to version
 
 def host_command(tools: Tools, program: str, words: Sequence[str] = ()) -> list[str]:
     """Returns the command of a Kotlin program for this machine, such as "EndToEnd"."""
+    path = os.pathsep.join(map(str, host_jars(tools)))
+    return ["java", "-Xmx512m", "-cp", path, f"dermport.check.{program}", *words]
+
+
+def host_jars(tools: Tools) -> tuple[Path, ...]:
+    """Returns the jars that run the core with LiteRT's library; the first two are our own."""
     core = compile_kotlin(tools, "core", CORE)
     jna = tools.jar("jna")
     host = compile_kotlin(tools, "host", _JVM, (core, jna))
-    path = os.pathsep.join(map(str, (host, core, tools.stdlib, jna, tools.jna_resources)))
-    return ["java", "-Xmx512m", "-cp", path, f"dermport.check.{program}", *words]
+    return host, core, tools.stdlib, jna, tools.jna_resources
 
 
 def litert_library() -> Path:

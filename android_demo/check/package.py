@@ -48,14 +48,7 @@ def build_package(tools: Tools, project: Project, folder: Path) -> Package:
         InputError: a step failed; what its tool said is in the message.
     """
     linked = _link_resources(tools, project, folder)
-    resources = _java(tools, "resources", folder / "java", folder)
-    newer = _java(tools, "newer", _STUBS / "java", folder)
-    core = compile_kotlin(tools, "core", CORE)
-    stubs = compile_kotlin(tools, "stubs", _STUBS / "kotlin", (tools.android,))
-    app = compile_kotlin(
-        tools, "app", _APP / "kotlin", (resources, core, stubs, newer, tools.android)
-    )
-    _dex(tools, (app, core, resources, tools.stdlib), folder)
+    _dex(tools, (*_compile(tools, folder), tools.stdlib), folder)
     with zipfile.ZipFile(linked, "a") as archive:
         archive.write(folder / "classes.dex", "classes.dex")
     aligned = folder / "aligned.apk"
@@ -66,6 +59,27 @@ def build_package(tools: Tools, project: Project, folder: Path) -> Package:
     told = run([*tools.program("aapt2"), "dump", "badging", signed], env=tools.environment())
     _check_content(signed, told, project)
     return Package(signed, signed.stat().st_size, schemes, told)
+
+
+def compile_app(tools: Tools, project: Project, folder: Path) -> tuple[Path, Path, Path]:
+    """Returns the jars of the app, the core and the app's numbers of resources (its class R).
+
+    Args:
+        tools: compilers and Android's framework.
+        project: whose package the resources have.
+        folder: an empty one, where what is not kept lies.
+    """
+    _link_resources(tools, project, folder)
+    return _compile(tools, folder)
+
+
+def _compile(tools: Tools, folder: Path) -> tuple[Path, Path, Path]:
+    resources = _java(tools, "resources", folder / "java", folder)
+    newer = _java(tools, "newer", _STUBS / "java", folder)
+    core = compile_kotlin(tools, "core", CORE)
+    stubs = compile_kotlin(tools, "stubs", _STUBS / "kotlin", (tools.android,))
+    libraries = (resources, core, stubs, newer, tools.android)
+    return compile_kotlin(tools, "app", _APP / "kotlin", libraries), core, resources
 
 
 def _link_resources(tools: Tools, project: Project, folder: Path) -> Path:

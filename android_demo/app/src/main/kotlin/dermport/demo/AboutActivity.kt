@@ -104,8 +104,9 @@ class AboutActivity : Activity() {
         }
         licence.text = model?.file?.contract?.license ?: ""
         val message = now.message ?: ""
-        if (problem.text.toString() != message) problem.text = message // TalkBack speaks at every change of it
         problem.visibility = if (message.isEmpty()) View.GONE else View.VISIBLE
+        // TalkBack speaks at every change of it, if it is visible by then
+        if (problem.text.toString() != message) problem.text = message
         // an app that was updated may not read the model that was opened before
         val adopted = if (model != null) model.asset == null else OpenedModel.isAdopted(this)
         shipped.visibility = if (adopted) View.VISIBLE else View.GONE

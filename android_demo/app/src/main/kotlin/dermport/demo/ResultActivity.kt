@@ -168,8 +168,8 @@ class ResultActivity : Activity() {
             if (now.diagnosis.cut) getString(R.string.cut_to_ring) else null,
             if (now.picture == null) getString(R.string.picture_not_kept) else null,
         )
-        explanation.text = lines.joinToString(" ")
         explanation.visibility = if (lines.isEmpty()) View.GONE else View.VISIBLE
+        explanation.text = lines.joinToString(" ") // TalkBack speaks at its change, if it is visible by then
     }
 
     private fun row(ranked: Ranked, now: Shown): View {
@@ -206,8 +206,8 @@ class ResultActivity : Activity() {
 
     private fun failed(fault: Fault) {
         headline.text = getString(R.string.result_title)
-        explanation.text = Words.of(resources, fault)
         explanation.visibility = View.VISIBLE
+        explanation.text = Words.of(resources, fault)
     }
 
     private fun percent(ranked: Ranked) = Percent.tenths(ranked.probability.toDouble())

@@ -1,0 +1,249 @@
+"""The app's own classes on this machine's JVM, with a stand-in for Android around them.
+
+The stand-in (`check/standin/`) has as much of Android as the app uses, after the framework's
+documentation: screens and their life, layouts, strings, the chooser of files, permissions, a camera
+that is handed its frames. LiteRT is the real library on the CPU. There are no pixels and no sound,
+and where Android does otherwise than its documentation says, the stand-in does not know.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from android_demo.check.host import host_jars, litert_library
+from android_demo.check.kotlin import DEMO, compile_kotlin
+from android_demo.check.package import compile_app
+from android_demo.check.project import read_project
+from android_demo.check.tools import Tools
+
+_STANDIN = DEMO / "check" / "standin"
+_APP = DEMO / "app" / "src" / "main"
+
+
+class AppError(AssertionError):
+    """The app ended as it would on a phone, or a person could not do what was asked."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A view that is seen.
+
+    Attributes:
+        id: its name in the layout, or None.
+        kind: its class.
+        text: what it shows; None where it is no text.
+        spoken: what a screen reader says when it comes to it.
+        silent: whether a screen reader passes over it.
+        button: whether it can be pressed; `enabled` whether it may.
+        selected: whether it is the chosen one of several.
+        progress: of a bar.
+        padding: above and below its content, in pixels.
+        turned: of the camera's preview, how far it is turned clockwise, in degrees.
+        bitmaps: what it draws: width, height and opacity (0 to 255) of each.
+    """
+
+    id: str | None
+    kind: str
+    text: str | None
+    spoken: str
+    silent: bool
+    button: bool
+    enabled: bool
+    selected: bool
+    progress: int | None
+    padding: tuple[int, int]
+    turned: int | None
+    bitmaps: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is to be seen.
+
+    Attributes:
+        screen: the activity in front; None where another app is.
+        stack: all activities, the upper one last.
+        asked: a permission or the kind of file that is asked for, or None.
+        views: those that are visible, in the layout's order.
+        said: what a screen reader said by itself since the last look.
+        camera: whether it is open, and the turn of the last picture in degrees.
+        hidden_from_recents: whether the list of recent apps shows no image of the screen.
+        threads: of the process, by name.
+    """
+
+    screen: str | None
+    stack: tuple[str, ...]
+    asked: str | None
+    views: tuple[View, ...]
+    said: tuple[str, ...]
+    camera: dict[str, Any]
+    hidden_from_recents: bool | None
+    threads: tuple[str, ...]
+
+    def view(self, name: str) -> View | None:
+        """The visible view of that id, or None."""
+        return next((view for view in self.views if view.id == name), None)
+
+    def text(self, name: str) -> str:
+        """What the view of that id shows; empty where it is not seen."""
+        view = self.view(name)
+        return (view.text or "") if view else ""
+
+
+class Phone:
+    """One process of the app; what outlives it lies in `home`. Use it as a context.
+
+    Args:
+        command: from `phone_command`.
+        home: the phone's storage; pictures and models that the chooser offers lie in home/shared.
+        sdk: API level that Android tells.
+        camera: "one" or "none".
+        chooser: "one" or "none".
+        assets: what lies in the app instead of its own model.
+    """
+
+    def __init__(
+        self,
+        command: Callable[[dict[str, str]], list[str]],
+        home: Path,
+        *,
+        sdk: int = 33,
+        camera: str = "one",
+        chooser: str = "one",
+        assets: Path = _APP / "assets",
+    ) -> None:
+        (home / "shared").mkdir(parents=True, exist_ok=True)
+        settings = {"home": str(home), "sdk": str(sdk), "camera": camera, "chooser": chooser}
+        self.home = home
+        self._said: list[str] = []
+        self._process = subprocess.Popen(
+            command(settings | {"assets": str(assets)}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Phone:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends the process at once, as Android does in the background."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+    def do(self, what: str, **words: Any) -> Sight:
+        """Does one thing and returns what is to be seen after it.
+
+        Raises:
+            AppError: the app ended, or nobody could do that.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": what, **words}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        told = json.loads(line) if line else {"crash": "the process ended without a word"}
+        if "done" not in told:
+            raise AppError(f"{what} {words}: {told.get('crash') or told['refused']}")
+        self._said += told["said"]
+        return _sight(told)
+
+    def start(self, screen: str = "AboutActivity", **extras: str | int) -> Sight:
+        """Starts a screen as the launcher or `am start` does."""
+        self.do("start", screen=screen, extras=extras or None)
+        return self.do("look")
+
+    def press(self, name: str) -> Sight:
+        """Presses the view of that id; what it started has begun when this returns."""
+        self.do("press", id=name)
+        return self.do("look")
+
+    def choose(self, file: str | None) -> Sight:
+        """Chooses a file of home/shared in the phone's chooser, or none."""
+        self.do("choose", uri=None if file is None else f"content://pictures/{file}")
+        return self.do("look")
+
+    def until(self, seen: Callable[[Sight], object], seconds: float = 60.0) -> Sight:
+        """Looks until something is to be seen.
+
+        Raises:
+            AppError: it did not come in time.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            sight = self.do("look")
+            if seen(sight):
+                return sight
+            if time.monotonic() > end:
+                shown = [view.text for view in sight.views if view.text]
+                raise AppError(f"not seen within {seconds:.0f} s; {sight.screen} shows {shown}")
+            time.sleep(0.02)
+
+    def said(self) -> list[str]:
+        """What a screen reader said by itself since the last call."""
+        said, self._said = self._said, []
+        return said
+
+
+def _sight(told: dict[str, Any]) -> Sight:
+    views = []
+    for view in told["views"]:
+        padding, bitmaps = tuple(view.pop("padding")), tuple(map(tuple, view.pop("bitmaps")))
+        views.append(View(**view, padding=padding, bitmaps=bitmaps))
+    return Sight(
+        told["screen"],
+        tuple(told["stack"]),
+        told["asked"],
+        tuple(views),
+        tuple(told["said"]),
+        told["camera"],
+        told["hidden_from_recents"],
+        tuple(told["threads"]),
+    )
+
+
+def phone_command(tools: Tools, folder: Path) -> Callable[[dict[str, str]], list[str]]:
+    """Compiles app and stand-in and returns what makes a command of settings.
+
+    Args:
+        tools: compilers and Android's framework.
+        folder: an empty one, which has to stay.
+    """
+    host = host_jars(tools)
+    app, _, resources = compile_app(tools, read_project(), folder)
+    standin = compile_kotlin(tools, "standin", _STANDIN, (*host[:2], host[3]))
+    path = os.pathsep.join(map(str, (standin, app, resources, *host)))
+    fixed = {"litert": str(litert_library()), "resources": str(_APP / "res")}
+
+    def command(settings: dict[str, str]) -> list[str]:
+        words = [f"-Dphone.{name}={value}" for name, value in (fixed | settings).items()]
+        return [
+            "java",
+            "-Xmx512m",
+            "-XX:TieredStopAtLevel=1",
+            *words,
+            "-cp",
+            path,
+            "dermport.phone.Remote",
+        ]
+
+    return command
