@@ -89,14 +89,24 @@ class Sight:
     hidden_from_recents: bool | None
     threads: tuple[str, ...]
 
-    def view(self, name: str) -> View | None:
-        """The visible view of that id, or None."""
-        return next((view for view in self.views if view.id == name), None)
+    def sees(self, name: str) -> bool:
+        """Whether a view of that id is seen."""
+        return any(view.id == name for view in self.views)
+
+    def view(self, name: str) -> View:
+        """The first view of that id that is seen.
+
+        Raises:
+            AppError: none is.
+        """
+        for view in self.views:
+            if view.id == name:
+                return view
+        raise AppError(f"no {name} is seen on {self.screen}")
 
     def text(self, name: str) -> str:
         """What the view of that id shows; empty where it is not seen."""
-        view = self.view(name)
-        return (view.text or "") if view else ""
+        return (self.view(name).text or "") if self.sees(name) else ""
 
 
 class Phone:
@@ -157,7 +167,8 @@ class Phone:
         Raises:
             AppError: the app ended, or nobody could do that.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"do": what, **words}) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()

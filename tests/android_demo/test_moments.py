@@ -1,4 +1,4 @@
-"""What the app does at moments that the stand-in for Android does not bring about, out of its sources."""
+"""What the app does at moments that no test can bring about, read out of its sources."""
 
 from __future__ import annotations
 

@@ -11,14 +11,13 @@ from android_demo.check.phone import Phone, Sight
 from benchmarks.phone.document import SCHEMA
 from benchmarks.phone.records import Row
 from runtimes.strict_json import parse_object
-from tests.android_demo.walk import check_spoken, words
+from tests.android_demo.live.walk import check_spoken, words
 
 App = Callable[[dict[str, str]], list[str]]
 
 
 def _done(sight: Sight) -> bool:
-    start = sight.view("start")
-    return start is not None and start.text == words("benchmark_start")
+    return sight.text("start") == words("benchmark_start")
 
 
 def _running(sight: Sight) -> bool:
@@ -79,7 +78,8 @@ def test_the_end_of_the_process_during_it_is_told(app: App, tmp_path: Path) -> N
         phone.do("leave")
     with Phone(app, tmp_path) as phone:
         sight = phone.do("return")
-        assert sight.text("status") == words("benchmark_ended") and _done(sight)
+        assert sight.text("status") == words("benchmark_ended")
+        assert _done(sight)
         assert not (tmp_path / "external" / "benchmark.json").exists()
 
 
@@ -103,7 +103,8 @@ def test_what_it_does_not_know_is_refused(
     with Phone(app, tmp_path) as phone:
         sight = phone.start("BenchmarkActivity", **wrong)
         assert sight.text("status").startswith(words("fault_benchmark_value"))
-        assert next(iter(wrong)) in sight.text("status") and _done(sight)
+        assert next(iter(wrong)) in sight.text("status")
+        assert _done(sight)
 
 
 def test_a_second_start_while_it_runs_changes_nothing(app: App, tmp_path: Path) -> None:

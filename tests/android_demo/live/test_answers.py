@@ -14,7 +14,7 @@ from android_demo.check.answered import drawn_lesions
 from android_demo.check.faults import fault_text
 from android_demo.check.model import shipped
 from android_demo.check.phone import AppError, Phone, Sight
-from tests.android_demo.walk import check_spoken, words
+from tests.android_demo.live.walk import check_spoken, words
 
 OpenPhone = Callable[..., Phone]
 
@@ -74,9 +74,9 @@ def test_a_picture_of_the_gallery_is_answered_as_python_does(phone: OpenPhone, n
     assert sight.text("headline") == heads[name]
     assert re.search(r"Preprocessing [\d.]+ ms, inference [\d.]+ ms", sight.text("times"))
     assert words("ran_on", "xnnpack", 4) in sight.text("times")
-    lesion = sight.view("lesion")
-    assert lesion is not None
-    assert len(lesion.bitmaps) == (1 if name == "unknown" else 2)  # the overlay lies on the picture
+    assert len(sight.view("lesion").bitmaps) == (
+        1 if name == "unknown" else 2
+    )  # the overlay lies on the picture
     assert len([view for view in sight.views if view.id == "name"]) == (
         0 if name == "unknown" else 8
     )
@@ -98,7 +98,7 @@ def test_a_screen_reader_is_told_the_answer_once_and_of_each_map_that_is_asked_f
     assert sight.text("looked_here") == words("looked_here", name)
     assert [view.spoken for view in sight.views if view.selected] == [second]
     assert opened.said() == [words("looked_here", name)]
-    assert (lesion := sight.view("lesion")) and name in lesion.spoken
+    assert name in sight.view("lesion").spoken
 
 
 @pytest.mark.parametrize("sdk", [26, 33])
@@ -111,7 +111,7 @@ def test_an_answer_outlives_rotation(phone: OpenPhone, sdk: int) -> None:
     opened.said()
     after = opened.do("turn", rotation=1)
     assert after.views == before.views  # also the times: nothing was computed again
-    assert (lesion := after.view("lesion")) and lesion.bitmaps[1][2] == 20 * 255 // 100
+    assert after.view("lesion").bitmaps[1][2] == 20 * 255 // 100
     assert opened.said() == []  # a turn is no news
     assert opened.do("turn", rotation=3).views == before.views
     opened.do("back")
@@ -167,7 +167,7 @@ def test_without_its_picture_an_answer_is_shown_all_the_same(
     after = second.until(_answered)
     assert after.text("headline") == before.text("headline")
     assert words("picture_not_kept") in after.text("explanation")
-    assert (lesion := after.view("lesion")) and len(lesion.bitmaps) == 1  # the map alone
+    assert len(after.view("lesion").bitmaps) == 1  # the map alone
 
 
 def test_the_process_may_end_while_the_chooser_is_open(phone: OpenPhone) -> None:
@@ -200,7 +200,8 @@ def test_what_is_no_picture_gets_a_message_that_is_spoken(
     sight = _choose(opened, "bad.jpg")
     assert sight.text("explanation").startswith(fault_text(fault, []))
     assert any(said.startswith(fault_text(fault, [])) for said in opened.said())
-    assert sight.view("lesion") is None and sight.view("strength") is None
+    assert not sight.sees("lesion")
+    assert not sight.sees("strength")
     assert opened.do("turn", rotation=1).text("headline") in (
         words("working"),
         words("result_title"),
@@ -213,12 +214,12 @@ def test_a_model_from_storage_is_tried_taken_and_kept(phone: OpenPhone, tmp_path
     first = phone()
     first.start()
     own = first.until(_card)
-    assert own.view("shipped_model") is None
+    assert not own.sees("shipped_model")
     first.press("open_model")
     first.choose("another.tflite")
     first.do("turn", rotation=1)  # while LiteRT tries it
     taken = first.until(lambda sight: "another.tflite" in sight.text("card"))
-    assert taken.view("shipped_model") is not None
+    assert taken.sees("shipped_model")
     check_spoken(taken)
     _process_ends(first)
     second = phone()
@@ -226,7 +227,7 @@ def test_a_model_from_storage_is_tried_taken_and_kept(phone: OpenPhone, tmp_path
     assert "another.tflite" in second.until(_card).text("card")
     second.press("shipped_model")
     back = second.until(lambda sight: sight.text("card") == own.text("card"))
-    assert back.view("shipped_model") is None
+    assert not back.sees("shipped_model")
     assert list((tmp_path / "files").iterdir()) == []  # nothing of it is left
 
 
@@ -252,7 +253,7 @@ def test_a_model_that_is_refused_leaves_the_one_before_and_says_why_till_somethi
     assert again.until(_card).text("problem") == message
     again.press("open_model")
     again.choose(None)
-    assert again.do("look").view("problem") is None
+    assert not again.do("look").sees("problem")
 
 
 def test_an_answer_of_another_model_is_not_shown_as_this_ones(
@@ -292,7 +293,8 @@ def test_an_app_without_one_model_says_so_and_takes_one_from_storage(
     opened.press("open_model")
     opened.choose("mine.tflite")
     sight = opened.until(_card)
-    assert "mine.tflite" in sight.text("card") and sight.view("problem") is None
+    assert "mine.tflite" in sight.text("card")
+    assert not sight.sees("problem")
 
 
 def test_a_phone_without_a_chooser_says_so(phone: OpenPhone) -> None:
@@ -309,9 +311,7 @@ def test_the_first_screen_says_what_this_is_before_anything_else(phone: OpenPhon
     sight = opened.start()
     said = [view.text for view in sight.views if view.text]
     assert said[1:3] == [words("research_only"), words("research_text")]
-    assert (screen := sight.view("screen")) and min(
-        screen.padding
-    ) > 0  # clear of the system's bars
+    assert min(sight.view("screen").padding) > 0  # clear of the system's bars
     check_spoken(sight)
     with pytest.raises(AppError, match="0 views to press"):
         opened.do("press", id="shipped_model")

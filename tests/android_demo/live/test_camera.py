@@ -9,7 +9,7 @@ import pytest
 
 from android_demo.check.answered import drawn_lesions
 from android_demo.check.phone import AppError, Phone, Sight
-from tests.android_demo.walk import check_spoken, words
+from tests.android_demo.live.walk import check_spoken, words
 
 App = Callable[[dict[str, str]], list[str]]
 PERMISSION = "android.permission.CAMERA"
@@ -73,7 +73,7 @@ def test_nothing_is_taken_before_the_first_frame(app: App, tmp_path: Path) -> No
         phone.press("take_picture")
         phone.do("permit", granted=True)
         sight = phone.until(lambda sight: sight.camera["open"])
-        assert (shoot := sight.view("shoot")) and not shoot.enabled
+        assert not sight.view("shoot").enabled
         with pytest.raises(AppError, match="not enabled"):
             phone.do("press", id="shoot")
 
@@ -87,15 +87,15 @@ def test_a_picture_is_taken_once_upright_cut_to_the_ring_and_answered(
         phone.do("turn", rotation=rotation)
         _preview(phone)
         phone.do("picture", file=str(_picture(tmp_path)))
-        phone.until(lambda sight: (shoot := sight.view("shoot")) and shoot.enabled)
+        phone.until(lambda sight: sight.view("shoot").enabled)
         phone.do("press", id="shoot")
-        with pytest.raises(AppError, match="not enabled|not in front|0 views"):
+        with pytest.raises(AppError, match=r"not enabled|not in front|0 views"):
             phone.do("press", id="shoot")  # a second tap
         sight = phone.until(_answered)
         assert sight.stack == ("AboutActivity", "CameraActivity", "ResultActivity")
         assert sight.camera["turn"] == turn
         assert words("cut_to_ring") in sight.text("explanation")
-        assert (lesion := sight.view("lesion")) and lesion.bitmaps[0][:2] == (256, 256)
+        assert sight.view("lesion").bitmaps[0][:2] == (256, 256)
         _closed(phone)
 
 
@@ -109,12 +109,12 @@ def test_the_camera_s_picture_outlives_rotation_and_is_gone_with_the_process(
     with Phone(app, tmp_path) as phone:
         _open(phone)
         phone.do("picture", file=str(_picture(tmp_path)))
-        phone.until(lambda sight: (shoot := sight.view("shoot")) and shoot.enabled)
+        phone.until(lambda sight: sight.view("shoot").enabled)
         phone.press("shoot")
         phone.until(lambda sight: sight.screen == "ResultActivity")
         phone.do("turn", rotation=1)  # perhaps before the answer
         before = phone.until(_answered)
-        assert (lesion := before.view("lesion")) and len(lesion.bitmaps) == 2
+        assert len(before.view("lesion").bitmaps) == 2
         phone.do("leave")
     (tmp_path / "photo.jpg").unlink()
     assert not list(tmp_path.rglob("*.jpg"))  # the app itself kept none
@@ -123,7 +123,7 @@ def test_the_camera_s_picture_outlives_rotation_and_is_gone_with_the_process(
         after = phone.until(_answered)
         assert after.text("headline") == before.text("headline")
         assert words("picture_not_kept") in after.text("explanation")
-        assert (lesion := after.view("lesion")) and len(lesion.bitmaps) == 1
+        assert len(after.view("lesion").bitmaps) == 1
         phone.do("back")
         _preview(phone)  # the permission stays
 
@@ -137,7 +137,8 @@ def test_who_refuses_the_camera_is_asked_once_and_can_choose_a_picture(
         sight = phone.do("permit", granted=False)
         assert sight.text("hint") == words("camera_refused")
         assert words("camera_refused") in phone.said()
-        assert sight.view("shoot") is None and sight.view("guide_text") is None
+        assert not sight.sees("shoot")
+        assert not sight.sees("guide_text")
         check_spoken(sight)
         assert phone.do("turn", rotation=1).asked is None
         phone.do("leave")
@@ -176,7 +177,7 @@ def test_a_camera_that_is_taken_or_missing_is_told_and_pictures_can_be_chosen(
             phone.do("take_camera", taken=True)
             phone.press("take_picture")
             phone.do("permit", granted=True)
-            sight = phone.until(lambda sight: sight.view("choose_picture"))
+            sight = phone.until(lambda sight: sight.sees("choose_picture"))
             assert sight.text("hint") == words("camera_failed")
             assert phone.said()[-1] == words("camera_failed")
             _closed(phone)
@@ -186,7 +187,8 @@ def test_a_camera_that_is_taken_or_missing_is_told_and_pictures_can_be_chosen(
             phone.do("take_camera", taken=False)
             phone.do("return")
             sight = _preview(phone)
-            assert sight.view("shoot") is not None and sight.view("choose_picture") is None
+            assert sight.sees("shoot")
+            assert not sight.sees("choose_picture")
 
 
 @pytest.mark.parametrize("away", ["leave", "turn"])
@@ -197,7 +199,7 @@ def test_a_picture_that_comes_when_its_screen_is_gone_is_dropped(
         _open(phone)
         phone.do("picture", file=str(_picture(tmp_path)))
         phone.do("slow")
-        phone.until(lambda sight: (shoot := sight.view("shoot")) and shoot.enabled)
+        phone.until(lambda sight: sight.view("shoot").enabled)
         phone.press("shoot")
         if away == "leave":
             phone.do("leave")
@@ -207,7 +209,7 @@ def test_a_picture_that_comes_when_its_screen_is_gone_is_dropped(
             phone.do("turn", rotation=1)
             phone.do("develop")
         sight = _preview(phone)
-        sight = phone.until(lambda sight: (shoot := sight.view("shoot")) and shoot.enabled)
+        sight = phone.until(lambda sight: sight.view("shoot").enabled)
         assert sight.stack == ("AboutActivity", "CameraActivity")  # and another one can be taken
 
 
@@ -218,8 +220,7 @@ def test_the_preview_stands_upright_however_the_phone_is_held(app: App, tmp_path
         for rotation in (0, 1, 3, 1, 0, 2):  # also from one landscape to the other
             phone.do("turn", rotation=rotation)
             sight = _preview(phone)
-            assert (preview := sight.view("preview"))
-            turned.append(preview.turned)
+            turned.append(sight.view("preview").turned)
         assert turned == [0, -90, 90, -90, 0, 180]
 
 
@@ -229,7 +230,7 @@ def test_a_picture_of_the_camera_is_gone_where_the_process_ends_before_the_answe
     with Phone(app, tmp_path) as phone:
         _open(phone)
         phone.do("picture", file=str(_picture(tmp_path)))
-        phone.until(lambda sight: (shoot := sight.view("shoot")) and shoot.enabled)
+        phone.until(lambda sight: sight.view("shoot").enabled)
         phone.press("shoot")
         sight = phone.until(lambda sight: sight.screen == "ResultActivity")
         assert not _answered(sight)
