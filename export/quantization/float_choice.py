@@ -29,15 +29,19 @@ class Trial:
     Attributes:
         layers: convolutions in float.
         agreement: share of images with torch's first diagnosis.
+        judged_by: that share, or the lower end of its interval where it could be chance.
         balanced_accuracy: the file's minus torch's, as a share of 1, with its 95 % interval.
         divergence: mean KL(torch ‖ file) in nats.
+        images: how many it was judged on; fewer where they were enough to refuse it.
         faults: what is outside of the gate; empty where it passes.
     """
 
     layers: tuple[str, ...]
     agreement: float
+    judged_by: float
     balanced_accuracy: Estimate
     divergence: float
+    images: int
     faults: tuple[str, ...]
 
 

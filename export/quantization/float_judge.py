@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,10 +36,11 @@ from runtimes.console import note, progress, warn
 from runtimes.contract import Contract
 from runtimes.errors import MissingDependencyError
 from runtimes.metadata import embed_contract
-from runtimes.prediction import Prediction
+from runtimes.prediction import Prediction, Session, joined
 from runtimes.session import open_model
 
-JUDGED, FEW = 1024, 256
+JUDGED, FIRST, FEW = 4096, 1024, 256
+_AT_ONCE = 256
 _SENSITIVITY_IMAGES = 32
 
 
@@ -80,7 +81,8 @@ def choose_float_layers(
         classifier: the student.
         contract: with preprocessing and temperature.
         dataset: whose validation side judges.
-        images: drawn at random from it, or all where it has fewer.
+        images: drawn at random from it, or all where it has fewer. A file that does not agree on
+            the first `FIRST` of them is not asked for the others.
         seed: of that draw.
         apart: ids of images that do not judge, since the choice is tested on them.
     """
@@ -93,19 +95,17 @@ def choose_float_layers(
 
     def told(choice: Choice) -> Choice:
         found = {
-            form.key: replace(judge, form=form, gate=gate_for(form, classifier), searches=False)(
-                choice.layers
-            )
+            form.key: judge.of(form, gate_for(form, classifier))(choice.layers)
             for form in others
             if choice.passed
         }
         return replace(
-            choice, format=decides.key, images=len(judge.target), seed=seed, others=found
+            choice, format=decides.key, images=len(judge.images), seed=seed, others=found
         )
 
-    if len(judge.target) < FEW:
+    if len(judge.images) < FEW:
         warn(
-            f"only {len(judge.target)} validation images decide which layers stay in float; a file "
+            f"only {len(judge.images)} validation images decide which layers stay in float; a file "
             "that passes on so few may fail on others."
         )
     first = judge(())
@@ -120,20 +120,87 @@ def choose_float_layers(
 
 
 @dataclass(frozen=True)
+class Yardstick:
+    """Torch's answers to validation images, and how far a file may be from them.
+
+    Attributes:
+        gate: of the file's format.
+        reference: torch's answers to N images in random order.
+        target: class number of each image, (N,).
+        lesions: of each image.
+        codes: of the classes.
+    """
+
+    gate: Gate
+    reference: Prediction
+    target: np.ndarray
+    lesions: tuple[str, ...]
+    codes: tuple[str, ...]
+
+    def judge(
+        self, layers: tuple[str, ...], answers: Callable[[int, int], Prediction], *, searched: bool
+    ) -> Trial:
+        """Judges a file with these layers in float.
+
+        Args:
+            layers: convolutions in float.
+            answers: gives the file's answers to the images from a first to before a last number.
+            searched: whether it is one of many among which one is looked for. Then what fails on
+                the first images is not asked for the others, and what passes has to pass on all,
+                beyond chance.
+        """
+        count = len(self.target)
+        if not searched:
+            return self._trial(layers, answers(0, count), chance=False)
+        found = answers(0, min(FIRST, count))
+        trial = self._trial(layers, found, chance=False)
+        if trial.faults:
+            return trial
+        if count > FIRST:
+            found = joined([found, answers(FIRST, count)])
+        return self._trial(layers, found, chance=True)
+
+    def _trial(self, layers: tuple[str, ...], found: Prediction, *, chance: bool) -> Trial:
+        """Judges answers to the first images; with `chance`, by what is more than that."""
+        count = len(found.probabilities)
+        own = found.probabilities.astype(np.float64)
+        torchs = self.reference.probabilities[:count].astype(np.float64)
+        target, lesions = self.target[:count], self.lesions[:count]
+        difference = paired_difference(torchs, own, target, lesions, self.codes)
+        same = own.argmax(axis=1) == torchs.argmax(axis=1)
+        judged_by = at_least(same) if chance else float(same.mean())
+        largest = float(np.abs(own - torchs).max())
+        deviation = Deviation(largest, judged_by, surely(difference["balanced_accuracy"]))
+        return Trial(
+            layers,
+            float(same.mean()),
+            judged_by,
+            difference["balanced_accuracy"],
+            mean_divergence(torchs, own),
+            count,
+            self.gate.faults(deviation),
+        )
+
+
+@dataclass(frozen=True)
 class _Judge:
+    """Writes files of a format and holds them against torch."""
+
     conversions: Conversions
     form: Format
     contract: Contract
-    gate: Gate
-    pixels: np.ndarray
-    target: np.ndarray
-    lesions: tuple[str, ...]
-    classes: tuple[str, ...]
-    reference: Prediction
+    dataset: Dataset
+    images: tuple[str, ...]
+    yardstick: Yardstick
     searches: bool = True
 
+    def of(self, form: Format, gate: Gate) -> _Judge:
+        """The judge of one file of another format."""
+        yardstick = replace(self.yardstick, gate=gate)
+        return replace(self, form=form, yardstick=yardstick, searches=False)
+
     def __call__(self, layers: tuple[str, ...], left: int | None = 0) -> Trial:
-        """Writes a file with these convolutions in float and compares it with torch.
+        """Writes a file with these convolutions in float and judges it.
 
         Args:
             layers: convolutions in float.
@@ -145,29 +212,19 @@ class _Judge:
             path = Path(folder) / f"trial{self.form.suffix}"
             self.conversions.with_quantization(settings).write(self.form, path)
             embed_contract(path, replace(self.contract, input_dtype=self.form.input_dtype))
-            found = open_model(path, torch.get_num_threads()).predict(self.pixels)
-        own, torchs = (each.probabilities.astype(np.float64) for each in (found, self.reference))
-        difference = paired_difference(torchs, own, self.target, self.lesions, self.classes)
-        same = own.argmax(axis=1) == torchs.argmax(axis=1)
-        deviation = Deviation(
-            float(np.abs(own - torchs).max()),
-            at_least(same) if self.searches else float(same.mean()),
-            surely(difference["balanced_accuracy"]),
-        )
-        trial = Trial(
-            layers,
-            float(same.mean()),
-            difference["balanced_accuracy"],
-            mean_divergence(torchs, own),
-            self.gate.faults(deviation),
-        )
+            session = open_model(path, torch.get_num_threads())
+
+            def answers(first: int, last: int) -> Prediction:
+                return _answers(session, self.dataset, self.images[first:last], self.contract)
+
+            trial = self.yardstick.judge(layers, answers, searched=self.searches)
         took = time.monotonic() - started
-        more = f", at most {left} more files, {left * took / 60:.1f} min" if left else ""
+        ahead = f", at most {left} more files, {left * took / 60:.1f} min" if left else ""
         note(
-            f"{self.form.key} with {_named(layers)} in float: {100 * trial.agreement:.2f} % agree "
-            f"(judged by {100 * deviation.agreement:.2f}), "
-            f"KL {trial.divergence:.1e}, {'; '.join(trial.faults) or 'passes'} "
-            f"({took:.0f} s{more})"
+            f"{self.form.key} with {_named(layers)} in float: {100 * trial.agreement:.2f} % of "
+            f"{trial.images:,} agree (judged by {100 * trial.judged_by:.2f}), "
+            f"KL {trial.divergence:.1e}, "
+            f"{'; '.join(trial.faults) or 'passes'} ({took:.0f} s{ahead})"
         )
         return trial
 
@@ -182,28 +239,37 @@ def _judge(
     seed: int,
     apart: Collection[str],
 ) -> _Judge:
-    drawn = draw_at_random(dataset, "validation", images, seed, apart)
-    pixels = network_pixels(dataset, drawn.ids, contract.preprocessing)
+    drawn = draw_at_random(dataset, "validation", images, seed, apart).ids
     side = dict(zip(dataset.ids("validation"), dataset.labels("validation"), strict=True))
     lesion = dict(zip(dataset.ids("validation"), dataset.groups("validation"), strict=True))
-    return _Judge(
-        conversions,
-        form,
-        contract,
+    yardstick = Yardstick(
         gate_for(form, classifier),
-        pixels,
-        np.array([side[image] for image in drawn.ids]),
-        tuple(lesion[image] for image in drawn.ids),
+        _answers(reference_session(classifier, contract), dataset, drawn, contract),
+        np.array([side[image] for image in drawn]),
+        tuple(lesion[image] for image in drawn),
         contract.codes,
-        reference_session(classifier, contract).predict(pixels),
     )
+    return _Judge(conversions, form, contract, dataset, drawn, yardstick)
+
+
+def _answers(
+    session: Session, dataset: Dataset, images: Sequence[str], contract: Contract
+) -> Prediction:
+    """Answers to validation images, whose pixels are not held all at once."""
+    parts = []
+    with progress("judging images", len(images)) as bar:
+        for start in range(0, len(images), _AT_ONCE):
+            part = images[start : start + _AT_ONCE]
+            parts.append(session.predict(network_pixels(dataset, part, contract.preprocessing)))
+            bar.advance(len(part))
+    return joined(parts)
 
 
 def at_least(same: np.ndarray) -> float:
     """The share of images with the same first diagnosis, bool (N,), that a file is judged by.
 
-    The lower end of its 95 % interval while one is searched for: among dozens of files some are
-    good on these images by chance, and would fail on others. Of fewer than `FEW` images the share
+    The lower end of its 95 % interval: among dozens of files some are good on these images by
+    chance, and would fail on others. Of fewer than `FEW` images the share
     itself, since not even their perfect agreement would do.
     """
     return interval_of_share(same)[0] if len(same) >= FEW else float(same.mean())

@@ -270,7 +270,10 @@ def test_a_choice_of_float_layers_is_made_on_written_files_and_recorded(
 def test_a_format_outside_its_gate_with_the_choice_is_not_delivered(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside, outside = Trial((), 1.0, SAME, 0.0, ()), Trial((), 0.9, SAME, 0.1, ("too few agree",))
+    inside, outside = (
+        Trial((), 1.0, 1.0, SAME, 0.0, 9, ()),
+        Trial((), 0.9, 0.9, SAME, 0.1, 9, ("too few agree",)),
+    )
     keys = ("onnx:int8", "tflite:int8", "onnx:fp32")
 
     def verdicts(choice: Choice) -> dict[str, str]:

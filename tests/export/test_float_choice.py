@@ -15,16 +15,25 @@ from distill.metrics import Estimate
 from distill.models import Classifier
 from export.deployable import Deployable
 from export.formats import select_formats
+from export.gates import Gate
 from export.quantization.float_choice import (
     Trial,
     choose,
     growing_sets,
     multiply_accumulates,
 )
-from export.quantization.float_judge import FEW, at_least, judged_formats, surely
+from export.quantization.float_judge import (
+    FEW,
+    FIRST,
+    Yardstick,
+    at_least,
+    judged_formats,
+    surely,
+)
 from export.quantization.float_layers import exact_nodes, in_float, trunk_steps
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.sensitivity import LayerNoise, measure_sensitivity, stored_tensors
+from runtimes.prediction import Prediction
 
 SETS = [tuple("abcdefgh"[:count]) for count in range(9)]
 _KEYS = ("tflite:int8", "onnx:int8", "onnx:fp16")
@@ -42,7 +51,7 @@ def _passing(enough: Callable[[frozenset[str]], bool]) -> Measure:
 
     def measure(layers: tuple[str, ...], left: int | None) -> Trial:
         faults = () if enough(frozenset(layers)) else ("too far",)
-        return Trial(layers, 0.9, Estimate(0.0, 0.0, 0.0), 1 / (1 + len(layers)), faults)
+        return Trial(layers, 0.9, 0.9, Estimate(0.0, 0.0, 0.0), 1 / (1 + len(layers)), 9, faults)
 
     return measure
 
@@ -160,6 +169,42 @@ def test_the_format_that_decides_is_one_whose_converter_is_installed(
     monkeypatch.setitem(format_table.STAGES, "tflite", (("no_such_module", "litert-torch"),))
     assert judged_formats(formats) == [onnx]
     assert judged_formats([half]) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "asked", "passes"),
+    [
+        (range(21), [(0, FIRST)], False),  # refused by the first images: no others are asked
+        (range(FIRST, FIRST + 34), [(0, FIRST), (FIRST, 3 * FIRST)], False),  # 98.9 % of all
+        (range(FIRST, FIRST + 25), [(0, FIRST), (FIRST, 3 * FIRST)], True),  # 99.2 %
+    ],
+)
+def test_a_file_that_is_looked_for_has_to_pass_on_all_images_beyond_chance(
+    wrong: range, asked: list[tuple[int, int]], passes: bool
+) -> None:
+    count = 3 * FIRST
+    right = np.tile(np.array([[0.9, 0.1]], np.float32), (count, 1))
+    found = right.copy()
+    found[wrong] = found[wrong, ::-1]
+    calls = []
+
+    def answered(shares: np.ndarray) -> Prediction:
+        return Prediction(shares, np.zeros((len(shares), 1, 1, 2)), np.zeros(len(shares)))
+
+    def answers(first: int, last: int) -> Prediction:
+        calls.append((first, last))
+        return answered(found[first:last])
+
+    lesions = tuple(map(str, range(count)))
+    gate = Gate(agreement=0.985)
+    yardstick = Yardstick(gate, answered(right), np.arange(count) % 2, lesions, ("A", "B"))
+    trial = yardstick.judge((), answers, searched=True)
+    assert (calls, not trial.faults) == (asked, passes)
+    assert trial.images == asked[-1][1]
+    assert trial.agreement == pytest.approx(1 - len(wrong) / trial.images)
+    alone = yardstick.judge((), answers, searched=False)  # one file alone is no matter of chance
+    assert alone.judged_by == alone.agreement == pytest.approx(1 - len(wrong) / count)
+    assert not alone.faults
 
 
 def test_only_what_is_more_than_chance_counts_against_a_file() -> None:

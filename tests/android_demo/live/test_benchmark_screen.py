@@ -89,8 +89,12 @@ def test_leaving_its_screen_for_good_ends_it(app: App, tmp_path: Path) -> None:
         phone.press("benchmark")
         assert not _done(phone.press("start"))
         phone.do("back")
-        # the worker is free for pictures again
-        assert phone.until(lambda sight: sight.text("card") not in ("", words("reading_model")), 20)
+        phone.press("choose_picture")
+        phone.choose("gone.png")
+        # the worker is free for pictures long before 30 seconds of measurement would have ended
+        gone = words("fault_picture_gone")
+        assert phone.until(lambda sight: sight.text("explanation") == gone, 15)
+        assert not (tmp_path / "external" / "benchmark.json").exists()
 
 
 @pytest.mark.parametrize(

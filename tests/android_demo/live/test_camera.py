@@ -191,6 +191,16 @@ def test_a_camera_that_is_taken_or_missing_is_told_and_pictures_can_be_chosen(
             assert not sight.sees("choose_picture")
 
 
+def test_one_tap_takes_one_picture_though_frames_go_on(app: App, tmp_path: Path) -> None:
+    with Phone(app, tmp_path) as phone:
+        _open(phone)
+        phone.do("slow")
+        phone.until(lambda sight: sight.view("shoot").enabled)
+        phone.press("shoot")
+        _hint(phone, "hint_dark", grey=8, contrast=4)
+        assert not phone.do("look").view("shoot").enabled
+
+
 @pytest.mark.parametrize("away", ["leave", "turn"])
 def test_a_picture_that_comes_when_its_screen_is_gone_is_dropped(
     app: App, tmp_path: Path, away: str
