@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,16 +20,38 @@ _LITERT = "2.3.0"  # its C functions change from version to version
 
 def host_command(tools: Tools, program: str, words: Sequence[str] = ()) -> list[str]:
     """Returns the command of a Kotlin program for this machine, such as "EndToEnd"."""
-    path = os.pathsep.join(map(str, host_jars(tools)))
+    host = compile_host(tools)
+    path = os.pathsep.join(map(str, host.all))
     return ["java", "-Xmx512m", "-cp", path, f"dermport.check.{program}", *words]
 
 
-def host_jars(tools: Tools) -> tuple[Path, ...]:
-    """Returns the jars that run the core with LiteRT's library; the first two are our own."""
+@dataclass(frozen=True)
+class Host:
+    """The jars that run the core with LiteRT's library.
+
+    Attributes:
+        host, core: our own, compiled.
+        jna: reaches a C library.
+        others: what they stand on at run time.
+    """
+
+    host: Path
+    core: Path
+    jna: Path
+    others: tuple[Path, ...]
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every jar."""
+        return (self.host, self.core, self.jna, *self.others)
+
+
+def compile_host(tools: Tools) -> Host:
+    """Compiles the core and what runs it on this machine."""
     core = compile_kotlin(tools, "core", CORE)
     jna = tools.jar("jna")
     host = compile_kotlin(tools, "host", _JVM, (core, jna))
-    return host, core, tools.stdlib, jna, tools.jna_resources
+    return Host(host, core, jna, (tools.stdlib, tools.jna_resources))
 
 
 def litert_library() -> Path:

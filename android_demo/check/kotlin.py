@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ DEMO = Path(__file__).resolve().parents[1]
 CORE = DEMO / "core" / "src" / "main" / "kotlin"
 CORE_TESTS = DEMO / "core" / "src" / "test" / "kotlin"
 _HEAP = "-Xmx768m"
+_KEPT_SECONDS = 24 * 3600
 
 
 def built_folder() -> Path:
@@ -51,6 +53,7 @@ def compile_kotlin(tools: Tools, name: str, sources: Path, libraries: Sequence[P
     with replacing_file(jar) as half:
         run([*command, "-classpath", path, "-d", half, *files])
     for old in jar.parent.glob(f"{name}-*.jar"):
-        if old != jar and len(old.stem) == len(jar.stem):
+        # another checkout may be running a younger one
+        if len(old.stem) == len(jar.stem) and time.time() - old.stat().st_mtime > _KEPT_SECONDS:
             old.unlink(missing_ok=True)
     return jar

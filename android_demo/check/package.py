@@ -67,7 +67,7 @@ def compile_app(tools: Tools, project: Project, folder: Path) -> tuple[Path, Pat
     Args:
         tools: compilers and Android's framework.
         project: whose package the resources have.
-        folder: an empty one, where what is not kept lies.
+        folder: an empty one; the jar of class R lies there, the others are kept elsewhere.
     """
     _link_resources(tools, project, folder)
     return _compile(tools, folder)

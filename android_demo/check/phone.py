@@ -8,10 +8,12 @@ and where Android does otherwise than its documentation says, the stand-in does 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import signal
+import queue
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from android_demo.check.host import host_jars, litert_library
+from android_demo.check.host import compile_host, litert_library
 from android_demo.check.kotlin import DEMO, compile_kotlin
 from android_demo.check.package import compile_app
 from android_demo.check.project import read_project
@@ -27,6 +29,10 @@ from android_demo.check.tools import Tools
 
 _STANDIN = DEMO / "check" / "standin"
 _APP = DEMO / "app" / "src" / "main"
+_PATIENCE = 60.0  # seconds that the app's main thread may be busy
+
+Command = Callable[[dict[str, str]], list[str]]
+"""Makes the command of a process out of the phone's settings."""
 
 
 class AppError(AssertionError):
@@ -74,9 +80,10 @@ class Sight:
         stack: all activities, the upper one last.
         asked: a permission or the kind of file that is asked for, or None.
         views: those that are visible, in the layout's order.
-        said: what a screen reader said by itself since the last look.
+        said: what a screen reader said by itself since the sight before.
         camera: whether it is open, and the turn of the last picture in degrees.
         hidden_from_recents: whether the list of recent apps shows no image of the screen.
+        opened: how many files of other apps were opened so far.
         threads: of the process, by name.
     """
 
@@ -87,6 +94,7 @@ class Sight:
     said: tuple[str, ...]
     camera: dict[str, Any]
     hidden_from_recents: bool | None
+    opened: int
     threads: tuple[str, ...]
 
     def sees(self, name: str) -> bool:
@@ -123,7 +131,7 @@ class Phone:
 
     def __init__(
         self,
-        command: Callable[[dict[str, str]], list[str]],
+        command: Command,
         home: Path,
         *,
         sdk: int = 33,
@@ -133,14 +141,23 @@ class Phone:
     ) -> None:
         (home / "shared").mkdir(parents=True, exist_ok=True)
         settings = {"home": str(home), "sdk": str(sdk), "camera": camera, "chooser": chooser}
-        self.home = home
         self._said: list[str] = []
+        self._killed = False
         self._process = subprocess.Popen(
             command(settings | {"assets": str(assets)}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._lines.put(line)
+        self._lines.put("")
 
     def __enter__(self) -> Phone:
         return self
@@ -154,29 +171,44 @@ class Phone:
         self.kill()
 
     def kill(self) -> None:
-        """Ends the process at once, as Android does in the background."""
-        self._process.send_signal(signal.SIGKILL)
+        """Ends the process at once, as Android does in the background.
+
+        Raises:
+            AppError: it had ended by itself.
+        """
+        ended = self._process.poll()
+        self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            pipe.close()
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        if ended is not None and not self._killed:
+            raise AppError(f"the app had ended: {self._next(_PATIENCE)}")
+        self._killed = True
 
     def do(self, what: str, **words: Any) -> Sight:
         """Does one thing and returns what is to be seen after it.
 
         Raises:
-            AppError: the app ended, or nobody could do that.
+            AppError: the app ended or does not answer, or nobody could do that.
         """
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": what, **words}) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        with contextlib.suppress(BrokenPipeError):  # what it said before it ended is read below
+            self._process.stdin.write(json.dumps({"do": what, **words}) + "\n")
+            self._process.stdin.flush()
+        line = self._next(_PATIENCE)
         told = json.loads(line) if line else {"crash": "the process ended without a word"}
         if "done" not in told:
+            self._killed = "crash" in told
             raise AppError(f"{what} {words}: {told.get('crash') or told['refused']}")
         self._said += told["said"]
         return _sight(told)
+
+    def _next(self, seconds: float) -> str:
+        try:
+            return self._lines.get(timeout=seconds)
+        except queue.Empty:
+            raise AppError(f"the app's main thread did not answer for {seconds:.0f} s") from None
 
     def start(self, screen: str = "AboutActivity", **extras: str | int) -> Sight:
         """Starts a screen as the launcher or `am start` does."""
@@ -186,6 +218,11 @@ class Phone:
     def press(self, name: str) -> Sight:
         """Presses the view of that id; what it started has begun when this returns."""
         self.do("press", id=name)
+        return self.do("look")
+
+    def press_back(self) -> Sight:
+        """Goes back, as by the phone's own button."""
+        self.do("back")
         return self.do("look")
 
     def choose(self, file: str | None) -> Sight:
@@ -228,21 +265,22 @@ def _sight(told: dict[str, Any]) -> Sight:
         tuple(told["said"]),
         told["camera"],
         told["hidden_from_recents"],
+        told["opened"],
         tuple(told["threads"]),
     )
 
 
-def phone_command(tools: Tools, folder: Path) -> Callable[[dict[str, str]], list[str]]:
+def phone_command(tools: Tools, folder: Path) -> Command:
     """Compiles app and stand-in and returns what makes a command of settings.
 
     Args:
         tools: compilers and Android's framework.
         folder: an empty one, which has to stay.
     """
-    host = host_jars(tools)
+    host = compile_host(tools)
     app, _, resources = compile_app(tools, read_project(), folder)
-    standin = compile_kotlin(tools, "standin", _STANDIN, (*host[:2], host[3]))
-    path = os.pathsep.join(map(str, (standin, app, resources, *host)))
+    standin = compile_kotlin(tools, "standin", _STANDIN, (host.host, host.core, host.jna))
+    path = os.pathsep.join(map(str, (standin, app, resources, *host.all)))
     fixed = {"litert": str(litert_library()), "resources": str(_APP / "res")}
 
     def command(settings: dict[str, str]) -> list[str]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from android_demo.check.phone import phone_command
 from android_demo.check.tools import Tools, obstacle, ready_tools
 
 
@@ -17,11 +14,3 @@ def tools() -> Tools:
     if (found := ready_tools()) is None:
         pytest.skip("the Android demo's tools are not here; `make app-test` fetches them (90 MB)")
     return found
-
-
-@pytest.fixture(scope="session")
-def app(
-    tools: Tools, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[dict[str, str]], list[str]]:
-    """The app on the stand-in for Android: settings to a command."""
-    return phone_command(tools, tmp_path_factory.mktemp("app"))

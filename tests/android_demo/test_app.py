@@ -297,21 +297,6 @@ def test_the_benchmark_is_started_and_fetched_as_the_documents_say() -> None:
     assert "getExternalFilesDir(null)" in written
 
 
-def test_the_first_screen_tells_what_became_of_a_model_by_how_it_was_asked_for() -> None:
-    # the core's ModelNewsTest says what each of the four then shows
-    sources = DEMO / "app" / "src" / "main" / "kotlin" / "dermport" / "demo"
-    text = (sources / "AboutActivity.kt").read_text("utf-8")
-    news = r"ModelNews<OpenedModel>::(\w+)"
-    at_start = r"open\(\{ Diagnoser\.model\(context\) \}"
-    assert re.findall(rf"{at_start}, {news}, {news}\)", text) == [("found", "foundNone")]
-    assert re.findall(rf"change\(work.*\) =\s+open\(work, {news}, {news}\)", text) == [
-        ("chosen", "refuse")
-    ]
-    asked = re.findall(r"(\w+)\(?\s*\{ Diagnoser\.(\w+)\(", text)
-    assert sorted(asked) == [("change", "adopt"), ("change", "useShipped"), ("open", "model")]
-    assert re.search(r"onClick\(id.*\n\s+news\.say\(news\.message\.begun\(\)\)\n", text)
-
-
 def test_the_app_compiles_and_its_package_verifies(
     tools: Tools, capsys: pytest.CaptureFixture[str]
 ) -> None:

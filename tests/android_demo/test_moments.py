@@ -13,7 +13,7 @@ SOURCES = DEMO / "app" / "src" / "main" / "kotlin" / "dermport" / "demo"
 MOMENTS = {
     "a picture of the camera is not taken for one of the gallery": (
         "ResultActivity.kt",
-        r"if \(intent\.data == null\) Captured\.take\(\) else null",
+        r"if \(uri == null\) Captured\.take\(\) else null",
     ),
     "another model is used before the one before is closed": (
         "Diagnoser.kt",

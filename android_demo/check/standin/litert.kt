@@ -2,7 +2,9 @@ package com.google.ai.edge.litert
 
 import android.content.res.AssetManager
 import dermport.check.LiteRtModel
+import dermport.core.ModelFile
 import dermport.phone.Phone
+import kotlin.math.floor
 
 enum class Accelerator { NONE, CPU, GPU, NPU }
 
@@ -17,7 +19,10 @@ class TensorBuffer internal constructor() : AutoCloseable {
     fun writeInt8(data: ByteArray) = open { bytes = data.copyOf() }
 
     /** Pixels of a float32 model are whole numbers from 0 to 255. */
-    fun writeFloat(data: FloatArray) = open { bytes = ByteArray(data.size) { data[it].toInt().toByte() } }
+    fun writeFloat(data: FloatArray) = open {
+        require(data.all { it in 0f..255f && it == floor(it) }) { "no pixels" }
+        bytes = ByteArray(data.size) { data[it].toInt().toByte() }
+    }
 
     fun readFloat(): FloatArray = open { values.copyOf() }
 
@@ -32,9 +37,10 @@ class TensorBuffer internal constructor() : AutoCloseable {
 }
 
 /** The app's way to a network, here LiteRT's own C library on the CPU; there is no GPU. */
-class CompiledModel private constructor(private val model: LiteRtModel) : AutoCloseable {
+class CompiledModel private constructor(private val file: ModelFile, private val model: LiteRtModel) : AutoCloseable {
     private var closed = false
 
+    /** The number of threads is LiteRT's own here. */
     class CpuOptions(@Suppress("unused") val numThreads: Int? = null)
 
     class Options(internal vararg val accelerators: Accelerator) {
@@ -42,7 +48,10 @@ class CompiledModel private constructor(private val model: LiteRtModel) : AutoCl
     }
 
     @Suppress("UNUSED_PARAMETER")
-    fun createInputBuffer(inputName: String, signature: String? = null) = TensorBuffer()
+    fun createInputBuffer(inputName: String, signature: String? = null): TensorBuffer {
+        require(inputName == file.input.name) { "no input is called $inputName" }
+        return TensorBuffer()
+    }
 
     @Suppress("UNUSED_PARAMETER")
     fun createOutputBuffer(outputName: String, signature: String? = null) = TensorBuffer()
@@ -50,7 +59,7 @@ class CompiledModel private constructor(private val model: LiteRtModel) : AutoCl
     @Suppress("UNUSED_PARAMETER")
     fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String? = null) {
         check(!closed) { "a closed model is run" }
-        val found = model.run(inputs.values.single().bytes)
+        val found = told { model.run(inputs.getValue(file.input.name).bytes) }
         for ((name, buffer) in outputs) buffer.values = found.getValue(name)
     }
 
@@ -66,11 +75,14 @@ class CompiledModel private constructor(private val model: LiteRtModel) : AutoCl
         @JvmStatic
         fun create(filePath: String, options: Options): CompiledModel {
             if (Accelerator.GPU in options.accelerators) throw LiteRtException("no GPU here")
-            try {
-                return CompiledModel(LiteRtModel.open(Phone.litert, filePath).second)
-            } catch (error: IllegalStateException) {
-                throw LiteRtException("${error.message}")
-            }
+            val (file, model) = told { LiteRtModel.open(Phone.litert, filePath) }
+            return CompiledModel(file, model)
+        }
+
+        private fun <T> told(work: () -> T): T = try {
+            work()
+        } catch (error: IllegalStateException) {
+            throw LiteRtException("${error.message}")
         }
     }
 }

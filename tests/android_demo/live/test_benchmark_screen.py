@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from android_demo.check.phone import Phone, Sight
+from android_demo.check.phone import Command, Phone, Sight
 from benchmarks.phone.document import SCHEMA
 from benchmarks.phone.records import Row
 from runtimes.strict_json import parse_object
-from tests.android_demo.live.walk import check_spoken, words
-
-App = Callable[[dict[str, str]], list[str]]
+from tests.android_demo.live.seen import check_spoken, words
 
 
 def _done(sight: Sight) -> bool:
@@ -21,7 +18,7 @@ def _done(sight: Sight) -> bool:
 
 
 def _running(sight: Sight) -> bool:
-    return not _done(sight) and sight.text("status") != ""
+    return sight.text("status").startswith(("1 of", "2 of", "3 of"))
 
 
 def _rows(home: Path) -> list[Row]:
@@ -32,7 +29,7 @@ def _rows(home: Path) -> list[Row]:
 
 
 def test_adb_starts_it_a_turn_does_not_end_it_and_its_record_is_read(
-    app: App, tmp_path: Path
+    app: Command, tmp_path: Path
 ) -> None:
     with Phone(app, tmp_path) as phone:
         asked = {"threads": "1,4", "delegates": "xnnpack,gpu", "runs": 8, "seconds": 1}
@@ -41,6 +38,8 @@ def test_adb_starts_it_a_turn_does_not_end_it_and_its_record_is_read(
         for rotation in (1, 0, 3):
             assert _running(phone.do("turn", rotation=rotation))
         sight = phone.until(_done)
+        told = [line for line in phone.said() if line.startswith(("1 of", "2 of", "3 of"))]
+        assert len(told) == len(set(told)) > 0  # each once
         shown = sight.text("rows").split("\n\n")
         assert words("benchmark_fell_back") in sight.text("rows")
         assert sight.text("status") == words(
@@ -61,7 +60,7 @@ def test_adb_starts_it_a_turn_does_not_end_it_and_its_record_is_read(
         assert _done(again)  # it is not run again
 
 
-def test_stopped_by_hand_it_keeps_what_is_finished(app: App, tmp_path: Path) -> None:
+def test_stopped_by_hand_it_keeps_what_is_finished(app: Command, tmp_path: Path) -> None:
     with Phone(app, tmp_path) as phone:
         phone.start("BenchmarkActivity", threads="1,2", delegates="xnnpack", runs=4, seconds=1)
         phone.until(lambda sight: "p50" in sight.text("rows"))
@@ -71,7 +70,7 @@ def test_stopped_by_hand_it_keeps_what_is_finished(app: App, tmp_path: Path) -> 
         assert len(_rows(tmp_path)) == 1
 
 
-def test_the_end_of_the_process_during_it_is_told(app: App, tmp_path: Path) -> None:
+def test_the_end_of_the_process_during_it_is_told(app: Command, tmp_path: Path) -> None:
     with Phone(app, tmp_path) as phone:
         phone.start("BenchmarkActivity", threads="1", delegates="xnnpack", runs=1, seconds=60)
         phone.until(_running)
@@ -83,7 +82,7 @@ def test_the_end_of_the_process_during_it_is_told(app: App, tmp_path: Path) -> N
         assert not (tmp_path / "external" / "benchmark.json").exists()
 
 
-def test_leaving_its_screen_for_good_ends_it(app: App, tmp_path: Path) -> None:
+def test_leaving_its_screen_for_good_ends_it(app: Command, tmp_path: Path) -> None:
     with Phone(app, tmp_path) as phone:
         phone.start()
         phone.press("benchmark")
@@ -102,7 +101,7 @@ def test_leaving_its_screen_for_good_ends_it(app: App, tmp_path: Path) -> None:
     [{"runs": 0}, {"threads": 1}, {"delegates": "npu"}, {"seconds": "10"}, {"speed": "full"}],
 )
 def test_what_it_does_not_know_is_refused(
-    app: App, tmp_path: Path, wrong: dict[str, str | int]
+    app: Command, tmp_path: Path, wrong: dict[str, str | int]
 ) -> None:
     with Phone(app, tmp_path) as phone:
         sight = phone.start("BenchmarkActivity", **wrong)
@@ -111,17 +110,41 @@ def test_what_it_does_not_know_is_refused(
         assert _done(sight)
 
 
-def test_a_second_start_while_it_runs_changes_nothing(app: App, tmp_path: Path) -> None:
+def test_a_second_start_while_it_runs_is_refused(app: Command, tmp_path: Path) -> None:
+    asked = {"delegates": "xnnpack", "runs": 4, "seconds": 1}
     with Phone(app, tmp_path) as phone:
-        phone.start("BenchmarkActivity", threads="1", delegates="xnnpack", runs=4, seconds=1)
+        phone.start("BenchmarkActivity", threads="1", **asked)
         phone.until(_running)
-        sight = phone.start(
-            "BenchmarkActivity", threads="2", delegates="xnnpack", runs=4, seconds=1
-        )
+        sight = phone.start("BenchmarkActivity", threads="2", **asked)
         assert sight.stack == ("BenchmarkActivity",)
+        assert words("benchmark_busy") in sight.text("status")
         phone.until(_done)
         assert [row.ask.threads for row in _rows(tmp_path)] == [1]
-        phone.start("BenchmarkActivity", threads="2", delegates="xnnpack", runs=4, seconds=1)
+        phone.start("BenchmarkActivity", threads="2", **asked)
         phone.until(_running)
         phone.until(_done)
         assert [row.ask.threads for row in _rows(tmp_path)] == [2]
+
+
+def test_a_refusal_stays_through_a_turn_beside_what_was_measured(
+    app: Command, tmp_path: Path
+) -> None:
+    with Phone(app, tmp_path) as phone:
+        phone.start("BenchmarkActivity", threads="1", delegates="xnnpack", runs=4, seconds=1)
+        rows = phone.until(_done).text("rows")
+        refused = phone.start("BenchmarkActivity", runs=0)
+        assert "runs is 0" in refused.text("status")
+        turned = phone.do("turn", rotation=1)
+        assert turned.views == refused.views
+        assert turned.text("rows") == rows
+
+
+def test_started_by_am_while_another_app_is_in_front_it_comes_to_the_front(
+    app: Command, tmp_path: Path
+) -> None:
+    with Phone(app, tmp_path) as phone:
+        phone.start()
+        phone.do("leave")
+        sight = phone.start("BenchmarkActivity", runs=0)
+        assert sight.screen == "BenchmarkActivity"
+        assert sight.stack == ("AboutActivity", "BenchmarkActivity")

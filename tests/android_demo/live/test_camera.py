@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from android_demo.check.answered import drawn_lesions
-from android_demo.check.phone import AppError, Phone, Sight
-from tests.android_demo.live.walk import check_spoken, words
+from android_demo.check.phone import AppError, Command, Phone, Sight
+from tests.android_demo.live.seen import check_spoken, is_answered, words
 
-App = Callable[[dict[str, str]], list[str]]
 PERMISSION = "android.permission.CAMERA"
 SHARP = {"grey": 128, "contrast": 60}
 
@@ -44,7 +42,7 @@ def _preview(phone: Phone) -> Sight:
 
 
 def _hint(phone: Phone, hint: str, **frame: int) -> Sight:
-    """Hands frames over till the hint is there."""
+    """Hands a frame over and waits for the hint."""
     phone.do("frame", **frame)
     return phone.until(lambda sight: sight.text("hint") == words(hint))
 
@@ -53,7 +51,9 @@ def _closed(phone: Phone) -> None:
     phone.until(lambda sight: not sight.camera["open"] and "camera" not in sight.threads)
 
 
-def test_hints_follow_the_frames_and_are_said_when_they_change(app: App, tmp_path: Path) -> None:
+def test_hints_follow_the_frames_and_are_said_when_they_change(
+    app: Command, tmp_path: Path
+) -> None:
     with Phone(app, tmp_path) as phone:
         check_spoken(_open(phone))
         _hint(phone, "hint_dark", grey=8, contrast=4)
@@ -67,7 +67,7 @@ def test_hints_follow_the_frames_and_are_said_when_they_change(app: App, tmp_pat
         assert phone.said() == 3 * order
 
 
-def test_nothing_is_taken_before_the_first_frame(app: App, tmp_path: Path) -> None:
+def test_nothing_is_taken_before_the_first_frame(app: Command, tmp_path: Path) -> None:
     with Phone(app, tmp_path) as phone:
         phone.start()
         phone.press("take_picture")
@@ -79,8 +79,8 @@ def test_nothing_is_taken_before_the_first_frame(app: App, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("rotation", "turn"), [(0, 90), (1, 0), (2, 270), (3, 180)])
-def test_a_picture_is_taken_once_upright_cut_to_the_ring_and_answered(
-    app: App, tmp_path: Path, rotation: int, turn: int
+def test_a_picture_is_taken_once_with_its_turn_cut_to_the_ring_and_answered(
+    app: Command, tmp_path: Path, rotation: int, turn: int
 ) -> None:
     with Phone(app, tmp_path) as phone:
         _open(phone)
@@ -91,7 +91,7 @@ def test_a_picture_is_taken_once_upright_cut_to_the_ring_and_answered(
         phone.do("press", id="shoot")
         with pytest.raises(AppError, match=r"not enabled|not in front|0 views"):
             phone.do("press", id="shoot")  # a second tap
-        sight = phone.until(_answered)
+        sight = phone.until(is_answered)
         assert sight.stack == ("AboutActivity", "CameraActivity", "ResultActivity")
         assert sight.camera["turn"] == turn
         assert words("cut_to_ring") in sight.text("explanation")
@@ -99,12 +99,8 @@ def test_a_picture_is_taken_once_upright_cut_to_the_ring_and_answered(
         _closed(phone)
 
 
-def _answered(sight: Sight) -> bool:
-    return sight.screen == "ResultActivity" and sight.text("headline") != words("working")
-
-
 def test_the_camera_s_picture_outlives_rotation_and_is_gone_with_the_process(
-    app: App, tmp_path: Path
+    app: Command, tmp_path: Path
 ) -> None:
     with Phone(app, tmp_path) as phone:
         _open(phone)
@@ -113,14 +109,14 @@ def test_the_camera_s_picture_outlives_rotation_and_is_gone_with_the_process(
         phone.press("shoot")
         phone.until(lambda sight: sight.screen == "ResultActivity")
         phone.do("turn", rotation=1)  # perhaps before the answer
-        before = phone.until(_answered)
+        before = phone.until(is_answered)
         assert len(before.view("lesion").bitmaps) == 2
         phone.do("leave")
     (tmp_path / "photo.jpg").unlink()
     assert not list(tmp_path.rglob("*.jpg"))  # the app itself kept none
     with Phone(app, tmp_path) as phone:
         phone.do("return")
-        after = phone.until(_answered)
+        after = phone.until(is_answered)
         assert after.text("headline") == before.text("headline")
         assert words("picture_not_kept") in after.text("explanation")
         assert len(after.view("lesion").bitmaps) == 1
@@ -129,7 +125,7 @@ def test_the_camera_s_picture_outlives_rotation_and_is_gone_with_the_process(
 
 
 def test_who_refuses_the_camera_is_asked_once_and_can_choose_a_picture(
-    app: App, tmp_path: Path
+    app: Command, tmp_path: Path
 ) -> None:
     with Phone(app, tmp_path) as phone:
         phone.start()
@@ -139,6 +135,7 @@ def test_who_refuses_the_camera_is_asked_once_and_can_choose_a_picture(
         assert words("camera_refused") in phone.said()
         assert not sight.sees("shoot")
         assert not sight.sees("guide_text")
+        assert not sight.sees("guide")
         check_spoken(sight)
         assert phone.do("turn", rotation=1).asked is None
         phone.do("leave")
@@ -148,11 +145,11 @@ def test_who_refuses_the_camera_is_asked_once_and_can_choose_a_picture(
         assert phone.do("look").asked is None  # not even after the end of the process
         assert phone.press("choose_picture").asked == "image/*"
         phone.choose("unknown.png")
-        assert phone.until(_answered).text("headline") == words("unknown")
+        assert phone.until(is_answered).text("headline") == words("unknown")
 
 
 def test_leaving_the_screen_closes_the_camera_and_coming_back_opens_it(
-    app: App, tmp_path: Path
+    app: Command, tmp_path: Path
 ) -> None:
     with Phone(app, tmp_path) as phone:
         _open(phone)
@@ -168,30 +165,58 @@ def test_leaving_the_screen_closes_the_camera_and_coming_back_opens_it(
         _preview(phone)
 
 
-def test_a_camera_that_is_taken_or_missing_is_told_and_pictures_can_be_chosen(
-    app: App, tmp_path: Path
+def test_a_camera_that_another_app_has_is_told_and_tried_again(
+    app: Command, tmp_path: Path
 ) -> None:
-    for camera in ("one", "none"):
-        with Phone(app, tmp_path / camera, camera=camera) as phone:
-            phone.start()
-            phone.do("take_camera", taken=True)
-            phone.press("take_picture")
-            phone.do("permit", granted=True)
-            sight = phone.until(lambda sight: sight.sees("choose_picture"))
-            assert sight.text("hint") == words("camera_failed")
-            assert phone.said()[-1] == words("camera_failed")
-            _closed(phone)
-            if camera == "none":
-                continue
-            phone.do("leave")
-            phone.do("take_camera", taken=False)
-            phone.do("return")
-            sight = _preview(phone)
-            assert sight.sees("shoot")
-            assert not sight.sees("choose_picture")
+    with Phone(app, tmp_path) as phone:
+        phone.start()
+        phone.do("take_camera", taken=True)
+        phone.press("take_picture")
+        phone.do("permit", granted=True)
+        sight = phone.until(lambda sight: sight.sees("choose_picture"))
+        assert sight.text("hint") == words("camera_failed")
+        assert phone.said()[-1] == words("camera_failed")
+        assert not sight.sees("guide")
+        _closed(phone)
+        phone.do("leave")
+        phone.do("take_camera", taken=False)
+        assert phone.do("return").text("hint") == ""
+        sight = _preview(phone)
+        assert sight.sees("shoot")
+        assert sight.sees("guide")
+        assert not sight.sees("choose_picture")
 
 
-def test_one_tap_takes_one_picture_though_frames_go_on(app: App, tmp_path: Path) -> None:
+def test_a_phone_without_a_camera_is_asked_for_no_permission(app: Command, tmp_path: Path) -> None:
+    with Phone(app, tmp_path, camera="none") as phone:
+        phone.start()
+        sight = phone.press("take_picture")
+        assert sight.asked is None
+        assert sight.text("hint") == words("camera_missing")
+        assert sight.sees("choose_picture")
+        check_spoken(sight)
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_the_phone_may_be_turned_under_the_question_and_the_process_may_end(
+    app: Command, tmp_path: Path, granted: bool
+) -> None:
+    with Phone(app, tmp_path) as phone:
+        phone.start()
+        phone.press("take_picture")
+        assert phone.do("turn", rotation=1).asked == PERMISSION
+        phone.do("leave")
+    with Phone(app, tmp_path) as phone:
+        assert phone.do("return").asked == PERMISSION
+        phone.do("turn", rotation=1)
+        phone.do("permit", granted=granted)
+        if granted:
+            _preview(phone)
+        else:
+            assert phone.do("look").text("hint") == words("camera_refused")
+
+
+def test_one_tap_takes_one_picture_though_frames_go_on(app: Command, tmp_path: Path) -> None:
     with Phone(app, tmp_path) as phone:
         _open(phone)
         phone.do("slow")
@@ -203,7 +228,7 @@ def test_one_tap_takes_one_picture_though_frames_go_on(app: App, tmp_path: Path)
 
 @pytest.mark.parametrize("away", ["leave", "turn"])
 def test_a_picture_that_comes_when_its_screen_is_gone_is_dropped(
-    app: App, tmp_path: Path, away: str
+    app: Command, tmp_path: Path, away: str
 ) -> None:
     with Phone(app, tmp_path) as phone:
         _open(phone)
@@ -211,19 +236,15 @@ def test_a_picture_that_comes_when_its_screen_is_gone_is_dropped(
         phone.do("slow")
         phone.until(lambda sight: sight.view("shoot").enabled)
         phone.press("shoot")
+        phone.do("develop", then=away)  # the picture waits for the main thread meanwhile
         if away == "leave":
-            phone.do("leave")
-            phone.do("develop")
             phone.do("return")
-        else:
-            phone.do("turn", rotation=1)
-            phone.do("develop")
-        sight = _preview(phone)
+        _preview(phone)
         sight = phone.until(lambda sight: sight.view("shoot").enabled)
         assert sight.stack == ("AboutActivity", "CameraActivity")  # and another one can be taken
 
 
-def test_the_preview_stands_upright_however_the_phone_is_held(app: App, tmp_path: Path) -> None:
+def test_the_preview_stands_upright_however_the_phone_is_held(app: Command, tmp_path: Path) -> None:
     with Phone(app, tmp_path) as phone:
         _open(phone)
         turned = []
@@ -235,7 +256,7 @@ def test_the_preview_stands_upright_however_the_phone_is_held(app: App, tmp_path
 
 
 def test_a_picture_of_the_camera_is_gone_where_the_process_ends_before_the_answer(
-    app: App, tmp_path: Path
+    app: Command, tmp_path: Path
 ) -> None:
     with Phone(app, tmp_path) as phone:
         _open(phone)
@@ -243,8 +264,8 @@ def test_a_picture_of_the_camera_is_gone_where_the_process_ends_before_the_answe
         phone.until(lambda sight: sight.view("shoot").enabled)
         phone.press("shoot")
         sight = phone.until(lambda sight: sight.screen == "ResultActivity")
-        assert not _answered(sight)
+        assert not is_answered(sight)
         phone.do("leave")
     with Phone(app, tmp_path) as phone:
         phone.do("return")
-        assert phone.until(_answered).text("explanation") == words("fault_picture_gone")
+        assert phone.until(is_answered).text("explanation") == words("fault_captured_gone")

@@ -57,7 +57,7 @@ class CameraDevice internal constructor(private val tell: StateCallback, private
     @Suppress("UNUSED_PARAMETER")
     fun createCaptureSession(surfaces: List<Surface>, tell: CameraCaptureSession.StateCallback, on: Handler) {
         checkOpen()
-        on.post { tell.onConfigured(CameraCaptureSession(this)) }
+        on.post { tell.onConfigured(CameraCaptureSession(this, surfaces.toSet())) }
     }
 
     fun close() {
@@ -73,7 +73,7 @@ class CameraDevice internal constructor(private val tell: StateCallback, private
     }
 
     internal fun checkOpen() {
-        if (isGone) throw CameraAccessException("the camera is closed or another's")
+        check(!isGone) { "the camera is closed or another's" }
     }
 
     @Suppress("unused")
@@ -84,23 +84,33 @@ class CameraDevice internal constructor(private val tell: StateCallback, private
     }
 }
 
-class CameraCaptureSession internal constructor(private val device: CameraDevice) {
+class CameraCaptureSession internal constructor(private val device: CameraDevice, private val surfaces: Set<Surface>) {
+    @Volatile
+    private var isClosed = false
+
     @Suppress("UNUSED_PARAMETER")
     fun setRepeatingRequest(request: CaptureRequest, tell: CaptureCallback?, on: Handler): Int {
-        device.checkOpen()
+        check(request)
         device.repeating = request
         return 0
     }
 
     @Suppress("UNUSED_PARAMETER")
     fun capture(request: CaptureRequest, tell: CaptureCallback, on: Handler): Int {
-        device.checkOpen()
+        check(request)
         Phone.camera.capture(request)
         return 0
     }
 
     fun close() {
+        isClosed = true
         device.repeating = null
+    }
+
+    private fun check(request: CaptureRequest) {
+        device.checkOpen()
+        check(!isClosed) { "the session is closed" }
+        require(surfaces.containsAll(request.targets)) { "a target that the session does not know" }
     }
 
     @Suppress("unused")

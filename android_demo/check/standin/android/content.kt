@@ -48,7 +48,6 @@ class Intent(val action: String?) {
     internal var component: Class<*>? = null
     internal val categories = ArrayList<String>()
     internal var type: String? = null
-    internal var flags = 0
     var data: Uri? = null
         private set
     var extras: Bundle? = null
@@ -57,14 +56,25 @@ class Intent(val action: String?) {
     fun setData(uri: Uri?): Intent = apply { data = uri }
     fun setType(kind: String): Intent = apply { type = kind }
     fun addCategory(category: String): Intent = apply { categories.add(category) }
-    fun addFlags(more: Int): Intent = apply { flags = flags or more }
+
+    @Suppress("UNUSED_PARAMETER")
+    fun addFlags(more: Int): Intent = this
     fun getIntExtra(name: String, otherwise: Int): Int = extras?.getInt(name, otherwise) ?: otherwise
 }
 
 /** Hands out the files of other apps: content://pictures/NAME is a file of the test. */
 @Suppress("unused", "UNUSED_PARAMETER")
 class ContentResolver {
-    fun openInputStream(uri: Uri): InputStream? = Phone.shared(uri).inputStream()
+    /** How many files were opened so far. */
+    @Volatile
+    internal var opened = 0
+        private set
+
+    fun openInputStream(uri: Uri): InputStream? {
+        opened++
+        if (uri.lastPathSegment.startsWith("denied")) throw SecurityException("no grant for $uri")
+        return Phone.shared(uri).inputStream()
+    }
 
     fun query(uri: Uri, columns: Array<String>?, where: String?, values: Array<String>?, order: String?): Cursor? {
         return Name(uri.lastPathSegment)

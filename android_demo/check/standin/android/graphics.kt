@@ -3,6 +3,7 @@ package android.graphics
 import java.awt.geom.AffineTransform
 import java.awt.image.BufferedImage
 import java.io.ByteArrayInputStream
+import java.io.IOException
 import javax.imageio.ImageIO
 import kotlin.math.atan2
 import kotlin.math.ceil
@@ -52,15 +53,28 @@ object BitmapFactory {
         @JvmField var inSampleSize = 1
     }
 
+    /** Kinds that the JVM cannot decode, WebP and CMYK, are such that the phone cannot. */
     @JvmStatic
     @Suppress("UNUSED_PARAMETER")
     fun decodeByteArray(content: ByteArray, offset: Int, length: Int, options: Options): Bitmap? {
-        check(options.inSampleSize <= 1) { "the stand-in does not decode at a part of the size" }
-        return try {
-            ImageIO.read(ByteArrayInputStream(content, offset, length))?.let(::Bitmap)
-        } catch (_: java.io.IOException) {
+        val found = try {
+            ImageIO.read(ByteArrayInputStream(content, offset, length))
+        } catch (_: IOException) {
             null
         }
+        if (found == null || found.colorModel.numColorComponents !in setOf(1, 3)) return null
+        val part = options.inSampleSize
+        val image = BufferedImage(found.width / part, found.height / part, BufferedImage.TYPE_INT_ARGB)
+        for (y in 0 until image.height) for (x in 0 until image.width) image.setRGB(x, y, stored(found, x * part, y * part))
+        return Bitmap(image)
+    }
+
+    /** The JVM would take grey values for linear ones and brighten them. */
+    private fun stored(image: BufferedImage, x: Int, y: Int): Int {
+        if (image.colorModel.numColorComponents == 3) return image.getRGB(x, y)
+        val depth = image.colorModel.getComponentSize(0)
+        val grey = image.raster.getSample(x, y, 0) * 255 / ((1 shl depth) - 1)
+        return (image.getRGB(x, y) and (255 shl 24)) or (grey * 0x10101)
     }
 }
 

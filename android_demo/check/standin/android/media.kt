@@ -3,6 +3,7 @@ package android.media
 import android.os.Handler
 import android.view.Surface
 import java.nio.ByteBuffer
+import java.util.concurrent.CountDownLatch
 
 /** Its surface takes images from the camera. */
 class ImageReader private constructor(private val most: Int) {
@@ -10,16 +11,22 @@ class ImageReader private constructor(private val most: Int) {
     private var listener: OnImageAvailableListener? = null
     private var handler: Handler? = null
     private var held = 0
-    val surface = Surface { image -> receive(image as Image) }
+    val surface = Surface(this)
 
     fun setOnImageAvailableListener(listener: OnImageAvailableListener?, handler: Handler?) {
         this.listener = listener
         this.handler = handler
     }
 
-    private fun receive(image: Image) {
+    internal fun receive(image: Image) {
         synchronized(this) { waiting.add(image) }
         handler?.post { listener?.onImageAvailable(this) }
+    }
+
+    /** Waits until what it received is dealt with. */
+    internal fun settle() {
+        val done = CountDownLatch(1)
+        if (handler?.post { done.countDown() } == true) done.await()
     }
 
     fun acquireNextImage(): Image? = synchronized(this) {

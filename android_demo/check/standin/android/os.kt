@@ -76,11 +76,18 @@ class Looper internal constructor() {
     internal fun add(work: Runnable): Boolean = synchronized(this) { !ended && waiting.add(work) }
 
     internal fun run() {
-        while (true) waiting.take().also { if (it === END) return }.run()
+        while (true) {
+            val work = waiting.take()
+            if (work === END) return
+            work.run()
+        }
     }
 
     /** What is in the queue is still done. */
-    internal fun end() = synchronized(this) { if (!ended) waiting.add(END); ended = true }
+    internal fun end() = synchronized(this) {
+        if (!ended) waiting.add(END)
+        ended = true
+    }
 
     companion object {
         private val END = Runnable {}
@@ -110,7 +117,10 @@ class HandlerThread(name: String) : Thread(name) {
         queue.run()
     }
 
-    fun quitSafely(): Boolean = true.also { queue.end() }
+    fun quitSafely(): Boolean {
+        queue.end()
+        return true
+    }
 }
 
 object Build {
@@ -123,7 +133,7 @@ object Build {
     @JvmField val SOC_MODEL = "unknown"
 
     object VERSION {
-        @JvmField val RELEASE = System.getProperty("phone.release") ?: "13"
+        @JvmField val RELEASE = "not told"
         @JvmField val SDK_INT: Int = Integer.getInteger("phone.sdk", 33)
     }
 }

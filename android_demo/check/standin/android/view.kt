@@ -5,6 +5,7 @@ import android.content.res.Resources
 import android.graphics.Canvas
 import android.graphics.Matrix
 import android.graphics.SurfaceTexture
+import android.media.ImageReader
 import android.os.Bundle
 import android.util.AttributeSet
 import dermport.phone.Phone
@@ -24,9 +25,15 @@ open class View(val context: Context, attributes: AttributeSet?) {
     var tag: Any? = null
     var isSelected = false
     var isClickable = false
-    var isEnabled by Shown(element["enabled"] != "false")
-    var visibility by Shown(mapOf("gone" to GONE, "invisible" to INVISIBLE)[element["visibility"]] ?: VISIBLE)
-    var contentDescription by Shown<CharSequence?>(element["contentDescription"])
+    var isEnabled by OnMain(element["enabled"] != "false")
+    var contentDescription by OnMain<CharSequence?>(element["contentDescription"])
+    var visibility = mapOf("gone" to GONE, "invisible" to INVISIBLE)[element["visibility"]] ?: VISIBLE
+        set(value) {
+            Phone.checkMain()
+            val before = isSeen
+            field = value
+            if (!before && isSeen) Phone.changed(this)
+        }
     var width = 1080
         protected set
     var height = 1080
@@ -37,7 +44,12 @@ open class View(val context: Context, attributes: AttributeSet?) {
     val paddingRight get() = padding[2]
     val paddingBottom get() = padding[3]
 
-    fun setPadding(left: Int, top: Int, right: Int, bottom: Int) = intArrayOf(left, top, right, bottom).copyInto(padding).let {}
+    fun setPadding(left: Int, top: Int, right: Int, bottom: Int) {
+        padding[0] = left
+        padding[1] = top
+        padding[2] = right
+        padding[3] = bottom
+    }
 
     fun setOnClickListener(listener: OnClickListener?) {
         onClick = listener
@@ -84,6 +96,11 @@ open class View(val context: Context, attributes: AttributeSet?) {
         drawn()
     }
 
+    /** Its screen is no longer seen, stopped or gone. */
+    internal open fun hide() {
+        attached = false
+    }
+
     internal fun drawn(): Canvas = Canvas().also { onDraw(it) }
 
     /** Whether it and all that it lies in are visible. */
@@ -92,7 +109,7 @@ open class View(val context: Context, attributes: AttributeSet?) {
     internal val isSpokenAtChanges: Boolean get() = element["accessibilityLiveRegion"] in setOf("polite", "assertive")
 
     /** What a screen shows is changed on the main thread alone. */
-    internal class Shown<T>(private var value: T) {
+    internal class OnMain<T>(private var value: T) {
         operator fun getValue(view: View, property: Any?): T = value
 
         operator fun setValue(view: View, property: Any?, now: T) {
@@ -155,6 +172,11 @@ open class ViewGroup(context: Context, attributes: AttributeSet?) : View(context
 
     override fun restoreHierarchyState(from: Bundle) = children.forEach { it.restoreHierarchyState(from) }
 
+    override fun hide() {
+        super.hide()
+        children.forEach { it.hide() }
+    }
+
     override fun barred(bars: WindowInsets) {
         super.barred(bars)
         children.forEach { it.barred(bars) }
@@ -197,9 +219,9 @@ class TextureView(context: Context, attributes: AttributeSet?) : View(context, a
     }
 }
 
-class Surface internal constructor(internal val receive: (Any) -> Unit) {
+class Surface internal constructor(internal val reader: ImageReader?) {
     @Suppress("UNUSED_PARAMETER")
-    constructor(texture: SurfaceTexture) : this({})
+    constructor(texture: SurfaceTexture) : this(null as ImageReader?)
 
     fun release() = Unit
 }
@@ -209,12 +231,8 @@ class Display {
 }
 
 class Window {
-    internal var flags = 0
-        private set
-
-    fun addFlags(more: Int) {
-        flags = flags or more
-    }
+    @Suppress("UNUSED_PARAMETER")
+    fun addFlags(more: Int) = Unit
 }
 
 interface WindowManager {

@@ -12,7 +12,7 @@ open class TextView(context: Context, attributes: AttributeSet?) : View(context,
         set(value) {
             Phone.checkMain()
             field = value ?: ""
-            Phone.textChanged(this)
+            Phone.changed(this)
         }
 }
 

@@ -19,7 +19,12 @@ internal class Camera {
     /** Whether pictures wait for [develop] instead of coming at once. */
     @Volatile
     var isSlow = false
+
+    @Volatile
     private var waiting = {}
+
+    @Volatile
+    private var settle = {}
 
     /** The quarter turn that the last picture was asked to be stored with, in degrees. */
     @Volatile
@@ -34,12 +39,16 @@ internal class Camera {
     }
 
     fun capture(request: CaptureRequest) {
-        turn = request.values[CaptureRequest.JPEG_ORIENTATION] as Int
+        turn = request.values[CaptureRequest.JPEG_ORIENTATION] as Int? ?: 0
         waiting = { deliver(request.targets, Image(0, 0, picture, 0)) }
-        if (!isSlow) waiting()
+        if (isSlow) settle = { request.targets.forEach { it.reader?.settle() } } else waiting()
     }
 
-    fun develop() = waiting()
+    /** Hands over the picture of a slow camera, up to what waits for the main thread then. */
+    fun develop() {
+        waiting()
+        settle()
+    }
 
-    private fun deliver(targets: List<Surface>, image: Image) = targets.forEach { it.receive(image) }
+    private fun deliver(targets: List<Surface>, image: Image) = targets.forEach { it.reader?.receive(image) }
 }

@@ -8,7 +8,7 @@ import org.w3c.dom.Element
 import java.io.File
 import javax.xml.parsers.DocumentBuilderFactory
 
-/** Strings and layouts of the app, by the numbers in its class R. */
+/** What the app's manifest, strings and layouts say; the latter by the numbers in its class R. */
 internal class Layouts(private val folder: File) {
     private val strings: Map<String, String> = children(xml("values/strings")).associate {
         it.getAttribute("name") to unescaped(it.textContent)
@@ -17,6 +17,17 @@ internal class Layouts(private val folder: File) {
         Class.forName("$APP.R$$kind").fields.associate { it.getInt(null) to it.name }
     }
     private val numbers = names.getValue("id").entries.associate { it.value to it.key }
+
+    private val activities = children(xml("../AndroidManifest"))
+        .single { it.tagName == "application" }.let(::children)
+        .filter { it.tagName == "activity" }
+        .associateBy { it.getAttribute("android:name").substringAfterLast('.') }
+
+    /** Whether other apps may open a screen, by its class. */
+    fun isExported(screen: String) = activities.getValue(screen).getAttribute("android:exported") == "true"
+
+    /** Whether a screen that is in front already is told of another start instead of opened twice. */
+    fun isSingleTop(screen: String) = activities.getValue(screen).getAttribute("android:launchMode") == "singleTop"
 
     fun string(id: Int): String = strings.getValue(names.getValue("string").getValue(id))
 

@@ -9,6 +9,7 @@ import android.hardware.display.DisplayManager
 import android.net.Uri
 import android.os.Looper
 import android.os.PowerManager
+import android.view.View
 import android.widget.TextView
 import java.io.File
 
@@ -39,6 +40,9 @@ internal object Phone {
 
     private val displays = DisplayManager()
     private val cameras = CameraManager()
+
+    /** The thread that calls this first is the main one. */
+    fun begin() = Unit
 
     private fun setting(name: String): String = System.getProperty("phone.$name") ?: ""
 
@@ -71,10 +75,14 @@ internal object Phone {
 
     fun checkMain() = check(Thread.currentThread() === main) { "a view is touched from thread ${Thread.currentThread().name}" }
 
-    /** What a screen reader says of itself: a text of a live region that changed while it was seen. */
-    fun textChanged(view: TextView) {
-        if (view.attached && view.isSpokenAtChanges && view.isSeen) said.add("${view.text}")
+    /** What a screen reader says of itself: a live region that changed, or came, while it is seen. */
+    fun changed(view: View) {
+        val words = "${(view as? TextView)?.text ?: ""}"
+        if (view.attached && view.isSpokenAtChanges && view.isSeen && words.isNotEmpty()) said.add(words)
     }
 
     fun takeSaid(): List<String> = said.toList().also { said.clear() }
+
+    /** Fails where a screen that is gone still listens. */
+    fun checkForgotten(screen: Any) = check(screen !in displays.listeners) { "$screen still hears of the display" }
 }

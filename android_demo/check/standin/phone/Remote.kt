@@ -27,7 +27,7 @@ internal object Remote {
             println(Json.line(mapOf("crash" to error.stackTraceToString())))
             Runtime.getRuntime().halt(3)
         }
-        Phone.screens // made on this thread, the main one
+        Phone.begin()
         thread(isDaemon = true, name = "remote") {
             for (line in generateSequence(::readLine)) {
                 @Suppress("UNCHECKED_CAST")
@@ -39,18 +39,19 @@ internal object Remote {
         Looper.getMainLooper().run()
     }
 
-    /** Only what the test itself got wrong is told; the app's own exceptions end the program. */
+    /** What nobody could do is refused; any other exception ends the program. */
     private fun answered(words: Map<String, Any?>): Map<String, Any?> {
-        val fault = when (val what = words["do"]) {
-            "press" -> press(words)
-            "frame" -> frame(words)
-            else -> obey("$what", words).let { null }
+        var fault: String? = null
+        when (val what = words["do"]) {
+            "press" -> fault = press(words)
+            "frame" -> fault = frame(words)
+            "start" -> fault = start("${words["screen"]}", words["extras"] as Map<*, *>?)
+            else -> obey("$what", words)
         }
         return if (fault == null) mapOf("done" to true) + seen() else mapOf("refused" to fault)
     }
 
     private fun obey(what: String, words: Map<String, Any?>) = when (what) {
-        "start" -> start("${words["screen"]}", words["extras"] as Map<*, *>?)
         "choose" -> Phone.screens.choose((words["uri"] as String?)?.let(Uri::parse))
         "permit" -> Phone.screens.permit(words["granted"] == true)
         "turn" -> Phone.screens.turn((words["rotation"] as Number).toInt())
@@ -60,13 +61,17 @@ internal object Remote {
         "slide" -> slide("${words["id"]}", (words["to"] as Number).toInt())
         "picture" -> Phone.camera.picture = File("${words["file"]}").readBytes()
         "slow" -> Phone.camera.isSlow = true
-        "develop" -> Phone.camera.develop()
+        "develop" -> {
+            Phone.camera.develop()
+            if (words["then"] == "turn") Phone.screens.turn(1) else Phone.screens.leave()
+        }
         "take_camera" -> Phone.camera.isTaken = words["taken"] == true
         "look" -> Unit
         else -> error("unknown: $what")
     }
 
-    private fun start(screen: String, extras: Map<*, *>?) {
+    private fun start(screen: String, extras: Map<*, *>?): String? {
+        if (!Phone.layouts.isExported(screen)) return "no other app may open $screen"
         val intent = Intent(Phone.application, Class.forName("dermport.demo.$screen"))
         intent.extras = extras?.let { given ->
             Bundle().apply {
@@ -74,6 +79,7 @@ internal object Remote {
             }
         }
         Phone.screens.start(intent)
+        return null
     }
 
     /** Presses a view by its id, or by what a screen reader says of it; tells why nobody could. */
@@ -118,6 +124,7 @@ internal object Remote {
             "said" to Phone.takeSaid(),
             "camera" to mapOf("open" to (Phone.camera.open != null), "turn" to Phone.camera.turn),
             "hidden_from_recents" to activity?.isHiddenFromRecents,
+            "opened" to Phone.resolver.opened,
             "threads" to Thread.getAllStackTraces().keys.map { it.name }.sorted(),
         )
     }

@@ -35,20 +35,20 @@ internal class Screens(private val file: File) {
 
     class Asked(val request: Int, val permission: String?, val type: String?)
 
-    /** Another screen comes to the front, after what runs now. */
+    /** Another screen comes to the front, after what runs now; the app with it. */
     fun start(intent: Intent) = Phone.later {
-        val before = stack.lastOrNull()
         val type = checkNotNull(intent.component) { "no screen in ${intent.action}" }
-        if (before?.type == type && type.simpleName in SINGLE_TOP) {
-            val now = checkNotNull(before.activity)
-            now.pause()
-            now.newIntent(intent)
-            now.resume()
+        if (isAway && stack.isEmpty() && file.exists()) read()
+        isAway = false
+        val before = stack.lastOrNull()
+        if (before?.type == type && Phone.layouts.isSingleTop(type.simpleName)) {
+            if (before.activity != null && !before.isStopped) before.activity?.pause()
+            bring(before) { it.newIntent(intent) }
         } else {
-            before?.activity?.pause()
+            if (before != null && !before.isStopped) before.activity?.pause()
             val next = Screen(type, intent).also { stack.add(it) }
             bring(next)
-            before?.let(::stop)
+            if (before != null && !before.isStopped) stop(before)
         }
     }
 
@@ -82,9 +82,8 @@ internal class Screens(private val file: File) {
         val permission = checkNotNull(question.permission) { "no permission is asked for" }
         asked = null
         if (granted) Phone.grant(permission)
-        val now = checkNotNull(stack.last().activity)
-        now.onRequestPermissionsResult(question.request, arrayOf(permission), intArrayOf(if (granted) 0 else -1))
-        now.resume()
+        val answer = intArrayOf(if (granted) 0 else -1)
+        bring(stack.last()) { it.onRequestPermissionsResult(question.request, arrayOf(permission), answer) }
     }
 
     /** The phone is turned to a rotation of 0 to 3; between the two landscapes no screen is made anew. */
@@ -94,7 +93,14 @@ internal class Screens(private val file: File) {
         Phone.displayTurned()
         if (!anew) return
         stack.forEach { it.isOutdated = true }
-        if (!isAway && asked == null) stack.lastOrNull()?.let { bring(it) }
+        val top = stack.lastOrNull()
+        if (isAway || top == null) return
+        if (asked == null) {
+            bring(top)
+        } else if (asked?.permission != null) { // seen below the dialog, so made anew, and paused again
+            bring(top)
+            top.activity?.pause()
+        }
     }
 
     /** The person goes to another app. */
@@ -112,10 +118,23 @@ internal class Screens(private val file: File) {
     fun comeBack() {
         if (stack.isEmpty()) read()
         isAway = false
-        if (asked == null) bring(stack.last()) // else the chooser is in front, as it was
+        if (asked == null) {
+            bring(stack.last())
+        } else if (asked?.permission != null) {
+            bring(stack.last())
+            stack.last().activity?.pause()
+        } // else the chooser is in front, as it was
     }
 
-    fun back() = finish(stack.last())
+    /** The chooser goes first; since Android 12 the launcher's screen only goes to the background. */
+    fun back() {
+        when {
+            asked?.permission != null -> permit(false)
+            asked != null -> choose(null)
+            stack.size == 1 && Build.VERSION.SDK_INT >= 31 -> leave()
+            else -> finish(stack.last())
+        }
+    }
 
     fun finish(screen: Screen) {
         checkNotNull(screen.activity).isFinishing = true
@@ -131,39 +150,46 @@ internal class Screens(private val file: File) {
 
     /** Makes a screen the front one: anew where it is gone or outdated, else from where it was. */
     private fun bring(screen: Screen, beforeResume: (Activity) -> Unit = {}) {
-        var kept: Any? = null
-        val before = screen.activity
-        if (before != null && screen.isOutdated) {
-            if (!screen.isStopped) {
-                before.pause()
-                stop(screen)
-            }
-            kept = before.onRetainNonConfigurationInstance()
-            destroy(screen)
-        }
+        val kept = if (screen.isOutdated) dropped(screen) else null
         screen.isOutdated = false
-        val there = screen.activity
-        val activity = there ?: (screen.type.getDeclaredConstructor().newInstance() as Activity)
-        if (there == null) {
-            val saved = screen.saved?.let(::parceled)
-            activity.place = screen
-            activity.lastNonConfigurationInstance = kept
-            screen.activity = activity
-            activity.create(saved)
-            activity.start()
-            saved?.let(activity::restore)
-        } else if (screen.isStopped) {
-            activity.start()
-        }
+        val isNew = screen.activity == null
+        val activity = screen.activity ?: created(screen, kept)
+        if (!isNew && screen.isStopped) activity.start()
         screen.isStopped = false
         beforeResume(activity)
         activity.resume()
         activity.lastNonConfigurationInstance = null
-        if (there == null) activity.content?.let { view ->
-            val across = Phone.rotation % 2 != 0
-            if (across) view.show(2209, 1080) else view.show(1080, 2209)
-            view.barred(WindowInsets(0, 63, 0, 63))
+        show(activity)
+    }
+
+    /** Ends an activity that is to be made anew; returns what it keeps for the next. */
+    private fun dropped(screen: Screen): Any? {
+        val before = screen.activity ?: return null
+        if (!screen.isStopped) {
+            if (asked == null) before.pause()
+            stop(screen)
         }
+        return before.onRetainNonConfigurationInstance().also { destroy(screen) }
+    }
+
+    private fun created(screen: Screen, kept: Any?): Activity {
+        val activity = screen.type.getDeclaredConstructor().newInstance() as Activity
+        val saved = screen.saved?.let(::parceled)
+        activity.place = screen
+        activity.lastNonConfigurationInstance = kept
+        screen.activity = activity
+        activity.create(saved)
+        activity.start()
+        saved?.let(activity::restore)
+        return activity
+    }
+
+    /** Below Android 15 the system keeps its bars clear of such a screen itself. */
+    private fun show(activity: Activity) {
+        val content = activity.content ?: return
+        if (Phone.rotation % 2 != 0) content.show(2209, 1080) else content.show(1080, 2209)
+        val bars = if (Build.VERSION.SDK_INT >= 35) 63 else 0
+        content.barred(WindowInsets(0, bars, 0, bars))
     }
 
     private fun stop(screen: Screen) {
@@ -172,12 +198,15 @@ internal class Screens(private val file: File) {
         activity.stop()
         if (Build.VERSION.SDK_INT >= 28) screen.saved = activity.save()
         screen.isStopped = true
+        activity.content?.hide()
     }
 
     private fun destroy(screen: Screen) {
         val gone = checkNotNull(screen.activity)
         gone.destroy()
         gone.isDestroyed = true
+        gone.content?.hide()
+        Phone.checkForgotten(gone)
         screen.activity = null
     }
 
@@ -190,8 +219,12 @@ internal class Screens(private val file: File) {
             (screen.intent.extras ?: Bundle()).writeTo(out)
             checkNotNull(screen.saved).writeTo(out)
         }
-        out.writeInt(asked?.request ?: 0)
-        out.writeUTF(asked?.type ?: "")
+        out.writeBoolean(asked != null)
+        asked?.let {
+            out.writeInt(it.request)
+            out.writeUTF(it.permission ?: "")
+            out.writeUTF(it.type ?: "")
+        }
     }
 
     private fun read() = DataInputStream(file.inputStream()).use { from ->
@@ -203,15 +236,15 @@ internal class Screens(private val file: File) {
             intent.extras = Bundle.readFrom(from).takeIf { it.keySet().isNotEmpty() }
             stack.add(Screen(type, intent).also { it.saved = Bundle.readFrom(from) })
         }
-        val request = from.readInt()
-        val type = from.readUTF()
-        if (request != 0) asked = Asked(request, null, type)
+        if (from.readBoolean()) {
+            asked = Asked(from.readInt(), from.readUTF().ifEmpty { null }, from.readUTF().ifEmpty { null })
+        }
     }
 
     private fun parceled(bundle: Bundle): Bundle {
         val bytes = java.io.ByteArrayOutputStream()
         DataOutputStream(bytes).use(bundle::writeTo)
-        check(bytes.size() < MOST_BYTES) { "a state of ${bytes.size()} bytes: Android ends the app at a megabyte" }
+        check(bytes.size() < MOST_BYTES) { "a state of ${bytes.size()} bytes; all of the app may have a megabyte" }
         return DataInputStream(bytes.toByteArray().inputStream()).use(Bundle::readFrom)
     }
 
@@ -219,6 +252,5 @@ internal class Screens(private val file: File) {
         const val OPEN = "android.intent.action.OPEN_DOCUMENT"
         const val OPENABLE = "android.intent.category.OPENABLE"
         const val MOST_BYTES = 500_000
-        val SINGLE_TOP = setOf("BenchmarkActivity")
     }
 }

@@ -15,6 +15,7 @@ class AboutActivity : Activity() {
     private lateinit var card: TextView
     private lateinit var licence: TextView
     private lateinit var problem: TextView
+    private lateinit var progress: TextView
     private lateinit var shipped: Button
 
     // It outlives a rotation: what the worker finds out meanwhile goes to the screen that is there then.
@@ -27,6 +28,7 @@ class AboutActivity : Activity() {
         card = findViewById(R.id.card) as TextView
         licence = findViewById(R.id.licence) as TextView
         problem = findViewById(R.id.problem) as TextView
+        progress = findViewById(R.id.progress) as TextView
         shipped = findViewById(R.id.shipped_model) as Button
         @Suppress("DEPRECATION", "UNCHECKED_CAST") // the way of the framework without a library
         news = lastNonConfigurationInstance as Notice<ModelNews<OpenedModel>>?
@@ -77,8 +79,15 @@ class AboutActivity : Activity() {
     }
 
     /** Another model, which a person chose. */
-    private fun change(work: () -> OpenedModel) =
-        open(work, ModelNews<OpenedModel>::chosen, ModelNews<OpenedModel>::refuse)
+    private fun change(work: () -> OpenedModel) {
+        val words = applicationContext.resources
+        news.say(news.message.trying(words.getString(R.string.trying_model)))
+        open(
+            work,
+            { now, model -> now.chosen(model, words.getString(R.string.model_in_use, model.name)) },
+            ModelNews<OpenedModel>::refuse,
+        )
+    }
 
     /** Opens a model on the worker; the screen may be another one when it is done. */
     private fun open(
@@ -105,11 +114,18 @@ class AboutActivity : Activity() {
         licence.text = model?.file?.contract?.license ?: ""
         val message = now.message ?: ""
         problem.visibility = if (message.isEmpty()) View.GONE else View.VISIBLE
-        // TalkBack speaks at every change of it, if it is visible by then
-        if (problem.text.toString() != message) problem.text = message
+        tell(problem, message)
+        val progress = now.progress ?: ""
+        this.progress.visibility = if (progress.isEmpty()) View.GONE else View.VISIBLE
+        tell(this.progress, progress)
         // an app that was updated may not read the model that was opened before
         val adopted = if (model != null) model.asset == null else OpenedModel.isAdopted(this)
         shipped.visibility = if (adopted) View.VISIBLE else View.GONE
+    }
+
+    /** TalkBack speaks at every change of such a text, also to what it was. */
+    private fun tell(view: TextView, words: String) {
+        if (view.text.toString() != words) view.text = words
     }
 
     /** What was refused stands there until the person does something else. */

@@ -30,6 +30,9 @@ class BenchmarkActivity : Activity() {
         var status = ""
         var rows = ""
         var running = true
+
+        /** What a later start was refused for. */
+        var refused: String? = null
     }
 
     private lateinit var start: Button
@@ -43,7 +46,7 @@ class BenchmarkActivity : Activity() {
         start = findViewById(R.id.start) as Button
         start.setOnClickListener {
             val now = measurement
-            if (now != null && now.running) now.stop.set(true) else begin(BenchmarkAsk.STANDARD)
+            if (now != null && now.running) stop(now) else begin(BenchmarkAsk.STANDARD)
         }
         @Suppress("DEPRECATION") // the way of the framework without a library
         measurement = lastNonConfigurationInstance as Measurement?
@@ -55,7 +58,7 @@ class BenchmarkActivity : Activity() {
 
     override fun onNewIntent(intent: Intent) {
         super.onNewIntent(intent)
-        if (measurement?.running != true) beginFrom(intent)
+        beginFrom(intent)
     }
 
     @Suppress("OVERRIDE_DEPRECATION")
@@ -81,10 +84,29 @@ class BenchmarkActivity : Activity() {
         val given = given(intent)
         if (given.isEmpty()) return
         try {
-            begin(BenchmarkAsk.parse(given))
+            val ask = BenchmarkAsk.parse(given)
+            if (measurement?.running == true) refuse(getString(R.string.benchmark_busy)) else begin(ask)
         } catch (problem: Problem) {
-            text(R.id.status).text = Words.of(resources, problem.fault)
+            refuse(Words.of(resources, problem.fault))
         }
+    }
+
+    /** Says why a start came to nothing; what runs goes on, and what was measured stays. */
+    private fun refuse(why: String) {
+        val now = measurement ?: Measurement().also {
+            it.running = false
+            it.screen = this
+            it.rows = text(R.id.rows).text.toString()
+            measurement = it
+        }
+        now.refused = why
+        refresh()
+    }
+
+    private fun stop(now: Measurement) {
+        now.stop.set(true)
+        now.status = getString(R.string.benchmark_stopping)
+        refresh()
     }
 
     @Suppress("DEPRECATION") // what replaces it asks for a type and passes over any other
@@ -95,6 +117,7 @@ class BenchmarkActivity : Activity() {
 
     private fun begin(ask: BenchmarkAsk) {
         val now = Measurement()
+        now.status = getString(R.string.benchmark_waiting)
         now.screen = this
         measurement = now
         refresh()
@@ -103,8 +126,9 @@ class BenchmarkActivity : Activity() {
             {
                 val benchmark = Benchmark(context, ask) { now.stop.get() }
                 val fault = now.measure(benchmark, context, ask.ways.size)
-                val stopped = if (now.stop.get()) context.getString(R.string.benchmark_stopped) else null
                 val written = benchmark.write()?.let { context.getString(R.string.benchmark_written, it) }
+                val end = if (written == null) R.string.benchmark_stopped_early else R.string.benchmark_stopped
+                val stopped = if (now.stop.get()) context.getString(end) else null
                 listOfNotNull(fault, stopped, written).joinToString("\n")
             },
             { now.end(it) },
@@ -117,7 +141,7 @@ class BenchmarkActivity : Activity() {
         benchmark.run(
             { number, way ->
                 val threads = threads(context, way.delegate, way.threads)
-                status = context.getString(R.string.benchmark_running, number, total, way.delegate, threads)
+                if (!stop.get()) status = context.getString(R.string.benchmark_running, number, total, way.delegate, threads)
                 tell()
             },
             { runs ->
@@ -142,7 +166,8 @@ class BenchmarkActivity : Activity() {
 
     private fun refresh() {
         val now = measurement ?: return
-        text(R.id.status).text = now.status
+        val status = listOfNotNull(now.status.ifEmpty { null }, now.refused).joinToString("\n\n")
+        if (text(R.id.status).text.toString() != status) text(R.id.status).text = status // TalkBack speaks at every change
         text(R.id.rows).text = now.rows
         start.text = getString(if (now.running) R.string.benchmark_stop else R.string.benchmark_start)
     }

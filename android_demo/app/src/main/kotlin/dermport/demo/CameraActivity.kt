@@ -33,6 +33,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener, DisplayMa
     private var told: Hint? = null
     private var asked = false
     private var shooting = false
+    private var inFront = false
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
@@ -65,9 +66,13 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener, DisplayMa
 
     override fun onResume() {
         super.onResume()
+        inFront = true
         displays().registerDisplayListener(this, null)
+        if (!CameraSession.isThere(cameras())) return refused(R.string.camera_missing)
         when (CameraStep.next(granted(), asked)) {
             CameraStep.OPEN -> {
+                hint.text = ""
+                frame.visibility = View.VISIBLE
                 gallery.visibility = View.GONE
                 shoot.visibility = View.VISIBLE
                 guideText.visibility = View.VISIBLE
@@ -85,6 +90,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener, DisplayMa
 
     override fun onPause() {
         super.onPause()
+        inFront = false
         displays().unregisterDisplayListener(this)
         session?.close()
         session = null
@@ -93,6 +99,8 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener, DisplayMa
     }
 
     private fun displays() = getSystemService(Context.DISPLAY_SERVICE) as DisplayManager
+
+    private fun cameras() = getSystemService(Context.CAMERA_SERVICE) as CameraManager
 
     /** From one landscape to the other, nothing else is called: no size changes. */
     override fun onDisplayChanged(displayId: Int) = turn()
@@ -107,7 +115,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener, DisplayMa
     }
 
     override fun onSurfaceTextureAvailable(texture: SurfaceTexture, width: Int, height: Int) {
-        if (granted()) open(texture)
+        if (inFront && granted()) open(texture)
     }
 
     override fun onSurfaceTextureSizeChanged(texture: SurfaceTexture, width: Int, height: Int) = turn()
@@ -121,7 +129,7 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener, DisplayMa
         shooting = false
         lateinit var now: CameraSession
         now = CameraSession(
-            getSystemService(Context.CAMERA_SERVICE) as CameraManager,
+            cameras(),
             hinted = { found -> runOnUiThread { show(found) } },
             taken = { jpeg -> runOnUiThread { answer(now, jpeg) } },
             failed = { runOnUiThread { refused(R.string.camera_failed) } },
@@ -190,7 +198,8 @@ class CameraActivity : Activity(), TextureView.SurfaceTextureListener, DisplayMa
         session?.close()
         session = null
         shoot.visibility = View.GONE
-        guideText.visibility = View.GONE // there is no ring to hold anything in, and little room in landscape
+        frame.visibility = View.GONE // there is no ring to hold anything in
+        guideText.visibility = View.GONE // and little room in landscape
         hint.text = getString(message)
         gallery.visibility = View.VISIBLE
     }

@@ -53,13 +53,7 @@ class CameraSession(
     private val characteristics: CameraCharacteristics?
 
     init {
-        val found = try {
-            manager.cameraIdList.map { it to manager.getCameraCharacteristics(it) }
-        } catch (_: CameraAccessException) {
-            emptyList()
-        } catch (_: RuntimeException) {
-            emptyList() // cameras that came or went meanwhile
-        }
+        val found = cameras(manager)
         val back = found.firstOrNull { (_, told) -> told.get(CameraCharacteristics.LENS_FACING) == BACK }
         val best = back ?: found.firstOrNull()
         id = best?.first
@@ -228,8 +222,19 @@ class CameraSession(
         }
     }
 
-    private companion object {
-        const val BACK = CameraCharacteristics.LENS_FACING_BACK
-        const val JPEG_QUALITY: Byte = 95
+    companion object {
+        private const val BACK = CameraCharacteristics.LENS_FACING_BACK
+        private const val JPEG_QUALITY: Byte = 95
+
+        /** Whether the phone has a camera at all. */
+        fun isThere(manager: CameraManager): Boolean = cameras(manager).isNotEmpty()
+
+        private fun cameras(manager: CameraManager): List<Pair<String, CameraCharacteristics>> = try {
+            manager.cameraIdList.map { it to manager.getCameraCharacteristics(it) }
+        } catch (_: CameraAccessException) {
+            emptyList()
+        } catch (_: RuntimeException) {
+            emptyList() // cameras that came or went meanwhile
+        }
     }
 }

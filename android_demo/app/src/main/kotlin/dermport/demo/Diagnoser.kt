@@ -7,8 +7,10 @@ import android.os.Looper
 import dermport.core.Answer
 import dermport.core.BenchmarkAsk
 import dermport.core.Fault
+import dermport.core.ModelFile
 import dermport.core.Outcome
 import dermport.core.Preprocessor
+import dermport.core.Problem
 import java.util.concurrent.ExecutorService
 import java.util.concurrent.Executors
 
@@ -65,16 +67,20 @@ object Diagnoser {
         val start = System.nanoTime()
         val pixels = preprocessor.run(BitmapPixels(photo.bitmap), photo.orientation)
         val prepared = System.nanoTime()
-        network.run(pixels)
-        val probabilities = network.output("probabilities")
-        val cam = network.output("cam")
-        val unknown = network.output("unknown")[0]
+        val found = try {
+            network.run(pixels)
+            ModelFile.OUTPUTS.associateWith { network.output(it) }
+        } catch (problem: Problem) {
+            this.network = null // whoever tries again gets a new one
+            network.close()
+            throw problem
+        }
         val done = System.nanoTime()
         return Diagnosis(
             model.sha256,
-            probabilities,
-            cam,
-            unknown,
+            found.getValue("probabilities"),
+            found.getValue("cam"),
+            found.getValue("unknown")[0],
             (prepared - start) / 1e6,
             (done - prepared) / 1e6,
             network.ran,

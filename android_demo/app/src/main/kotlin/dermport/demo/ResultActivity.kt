@@ -17,6 +17,7 @@ import dermport.core.Crop
 import dermport.core.Fault
 import dermport.core.HeatMap
 import dermport.core.ModelFile
+import dermport.core.Notice
 import dermport.core.Problem
 import dermport.core.Ranked
 import dermport.core.Verdict
@@ -25,10 +26,24 @@ import kotlin.math.roundToInt
 
 /** What the model answers to one picture. */
 class ResultActivity : Activity() {
-    /** What outlives a rotation; after the end of the process only the diagnosis and the address do. */
-    private class Kept(val shown: Shown?, val captured: ByteArray?)
+    /** How far it is; [diagnosis] is what outlives the process. */
+    private sealed class State(val diagnosis: Diagnosis?)
 
-    private class Shown(val file: ModelFile, val diagnosis: Diagnosis, val picture: Bitmap?)
+    private class Looking(before: Diagnosis?) : State(before)
+
+    private class Shown(val file: ModelFile, answered: Diagnosis, val answer: Answer, val picture: Bitmap?) : State(answered) {
+        val given: Diagnosis get() = checkNotNull(diagnosis)
+    }
+
+    private class Failed(val fault: Fault, before: Diagnosis?) : State(before)
+
+    /** One look at a picture. A rotation does not end it; who leaves the screen for good drops it. */
+    private class Look(before: Diagnosis?) {
+        val news = Notice<State>(Looking(before))
+
+        @Volatile
+        var isDropped = false
+    }
 
     private lateinit var headline: TextView
     private lateinit var explanation: TextView
@@ -36,8 +51,7 @@ class ResultActivity : Activity() {
     private lateinit var lookedHere: TextView
     private lateinit var strength: SeekBar
     private lateinit var probabilities: LinearLayout
-    private var shown: Shown? = null
-    private var captured: ByteArray? = null
+    private lateinit var look: Look
     private var chosen = -1
 
     override fun onCreate(savedInstanceState: Bundle?) {
@@ -64,45 +78,54 @@ class ResultActivity : Activity() {
         lesion.show(null, null)
         chosen = savedInstanceState?.getInt(CHOSEN, -1) ?: -1
         @Suppress("DEPRECATION") // the way of the framework without a library
-        val kept = lastNonConfigurationInstance as Kept?
-        // what the camera left is not the picture of an address
-        captured = kept?.captured ?: if (intent.data == null) Captured.take() else null
-        val before = kept?.shown
-        if (before != null) show(before) else start(Diagnosis.of(savedInstanceState?.getBundle(DIAGNOSIS)))
+        val kept = lastNonConfigurationInstance as Look?
+        look = kept ?: Look(Diagnosis.of(savedInstanceState?.getBundle(DIAGNOSIS)))
+        if (kept == null) start(look)
+        look.news.attach(::show)
     }
 
     override fun onSaveInstanceState(outState: Bundle) {
         super.onSaveInstanceState(outState)
-        shown?.let { outState.putBundle(DIAGNOSIS, it.diagnosis.toBundle()) }
+        look.news.message.diagnosis?.let { outState.putBundle(DIAGNOSIS, it.toBundle()) }
         outState.putInt(CHOSEN, chosen)
     }
 
     @Suppress("OVERRIDE_DEPRECATION")
-    override fun onRetainNonConfigurationInstance(): Any? = Kept(shown, captured)
+    override fun onRetainNonConfigurationInstance(): Any? = look
 
-    private fun start(before: Diagnosis?) {
+    override fun onDestroy() {
+        super.onDestroy()
+        look.news.detach()
+        if (isFinishing) look.isDropped = true
+    }
+
+    private fun start(look: Look) {
         val context = applicationContext
         val uri = intent.data
-        val taken = captured
+        val before = look.news.message.diagnosis
+        // what the camera left is not the picture of an address
+        val captured = if (uri == null) Captured.take() else null
         Diagnoser.background(
-            {
-                val model = Diagnoser.model(context)
-                val answered = before?.takeIf { it.isOf(model) }
-                val photo = photo(context, uri, taken, before != null)
-                val gone = if (before == null) Fault.PictureGone else Fault.AnswerOfAnotherModel
-                val diagnosis = answered ?: Diagnoser.look(context, photo ?: throw Problem(gone))
-                Shown(model.file, diagnosis, photo?.preview(PREVIEW))
-            },
-            ::show,
-            ::failed,
+            { if (look.isDropped) null else looked(context, uri, captured, before) },
+            { found -> found?.let(look.news::say) },
+            { fault -> look.news.say(Failed(fault, before)) },
         )
+    }
+
+    private fun looked(context: Context, uri: Uri?, captured: ByteArray?, before: Diagnosis?): State {
+        val model = Diagnoser.model(context)
+        val answered = before?.takeIf { it.isOf(model) }
+        val photo = photo(context, uri, captured, before != null)
+        val gone = if (before == null) Fault.CapturedGone else Fault.AnswerOfAnotherModel
+        val diagnosis = answered ?: Diagnoser.look(context, photo ?: throw Problem(gone))
+        return Shown(model.file, diagnosis, diagnosis.answer(model.file), photo?.preview(PREVIEW))
     }
 
     /** The picture again; null where it is gone and an [answered] diagnosis is there without it. */
     private fun photo(context: Context, uri: Uri?, captured: ByteArray?, answered: Boolean): Photo? {
         if (captured != null) return Photo.decode(captured, GuideView.SHARE)
         try {
-            if (uri == null) throw Problem(Fault.PictureGone)
+            if (uri == null) throw Problem(Fault.CapturedGone)
             return Photo.decode(Photo.bytes(context.contentResolver, uri), null)
         } catch (problem: Problem) {
             if (answered) return null
@@ -110,23 +133,24 @@ class ResultActivity : Activity() {
         }
     }
 
-    private fun show(now: Shown) {
-        val answer = try {
-            now.diagnosis.answer(now.file)
-        } catch (problem: Problem) {
-            return failed(problem.fault)
+    private fun show(now: State) {
+        when (now) {
+            is Looking -> headline.text = getString(R.string.working)
+            is Shown -> showShown(now)
+            is Failed -> showFailed(now.fault)
         }
-        shown = now
-        captured = null
-        val preprocessing = milliseconds(now.diagnosis.preprocessingMs)
+    }
+
+    private fun showShown(now: Shown) {
+        val preprocessing = milliseconds(now.given.preprocessingMs)
         (findViewById(R.id.times) as TextView).text = listOf(
-            getString(R.string.times, preprocessing, milliseconds(now.diagnosis.inferenceMs)),
-            getString(R.string.ran_on, now.diagnosis.ran, now.diagnosis.threads),
+            getString(R.string.times, preprocessing, milliseconds(now.given.inferenceMs)),
+            getString(R.string.ran_on, now.given.ran, now.given.threads),
         ).joinToString("\n")
-        when (val verdict = answer.verdict) {
+        when (val verdict = now.answer.verdict) {
             is Verdict.Unknown -> showUnknown(now)
-            is Verdict.Suspected -> showAnswer(now, answer, R.string.suspected, suspicion(verdict.alert, answer))
-            is Verdict.Likeliest -> showAnswer(now, answer, R.string.most_likely, null)
+            is Verdict.Suspected -> showAnswer(now, R.string.suspected, suspicion(verdict.alert, now.answer))
+            is Verdict.Likeliest -> showAnswer(now, R.string.most_likely, null)
         }
     }
 
@@ -153,7 +177,8 @@ class ResultActivity : Activity() {
         return "$likeliest $evidence"
     }
 
-    private fun showAnswer(now: Shown, answer: Answer, head: Int, why: String?) {
+    private fun showAnswer(now: Shown, head: Int, why: String?) {
+        val answer = now.answer
         headline.text = getString(head, answer.first.label.name, percent(answer.first))
         explain(why, now)
         probabilities.removeAllViews()
@@ -165,11 +190,11 @@ class ResultActivity : Activity() {
     private fun explain(text: String?, now: Shown) {
         val lines = listOfNotNull(
             text,
-            if (now.diagnosis.cut) getString(R.string.cut_to_ring) else null,
+            if (now.given.cut) getString(R.string.cut_to_ring) else null,
             if (now.picture == null) getString(R.string.picture_not_kept) else null,
         )
         explanation.visibility = if (lines.isEmpty()) View.GONE else View.VISIBLE
-        explanation.text = lines.joinToString(" ") // TalkBack speaks at its change, if it is visible by then
+        explanation.text = lines.joinToString(" ")
     }
 
     private fun row(ranked: Ranked, now: Shown): View {
@@ -190,7 +215,7 @@ class ResultActivity : Activity() {
             probabilities.getChildAt(i).let { row -> row.isSelected = row.tag == ranked.index }
         }
         val (height, width) = now.file.mapSize
-        val colors = HeatMap(height, width, now.file.contract.labels.size, MAP).draw(now.diagnosis.cam, ranked.index)
+        val colors = HeatMap(height, width, now.file.contract.labels.size, MAP).draw(now.given.cam, ranked.index)
         val overlay = Bitmap.createBitmap(colors, MAP, MAP, Bitmap.Config.ARGB_8888)
         lesion.show(now.picture, overlay, now.file.contract.recipe.crop == Crop.CENTER_SQUARE)
         lesion.contentDescription = getString(R.string.lesion_description, ranked.label.name)
@@ -204,7 +229,7 @@ class ResultActivity : Activity() {
         strength.visibility = now
     }
 
-    private fun failed(fault: Fault) {
+    private fun showFailed(fault: Fault) {
         headline.text = getString(R.string.result_title)
         explanation.visibility = View.VISIBLE
         explanation.text = Words.of(resources, fault)

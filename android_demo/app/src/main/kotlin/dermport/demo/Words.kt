@@ -21,6 +21,7 @@ object Words {
         is Fault.PictureFileTooLarge -> R.string.fault_picture_file_too_large
         is Fault.PictureNotDecoded -> R.string.fault_picture_not_decoded
         is Fault.PictureGone -> R.string.fault_picture_gone
+        is Fault.CapturedGone -> R.string.fault_captured_gone
         is Fault.AnswerWithoutSense -> R.string.fault_answer_without_sense
         is Fault.AnswerOfAnotherModel -> R.string.fault_answer_of_another_model
         is Fault.ModelDamaged -> R.string.fault_model_damaged

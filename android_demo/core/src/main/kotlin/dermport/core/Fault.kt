@@ -19,6 +19,7 @@ sealed class Fault(vararg details: Any, val technical: String? = null) {
     class PictureFileTooLarge(megabytes: Long) : Fault(megabytes)
     object PictureNotDecoded : Fault()
     object PictureGone : Fault()
+    object CapturedGone : Fault()
 
     // answers
     class AnswerWithoutSense(sum: Float) : Fault(sum)

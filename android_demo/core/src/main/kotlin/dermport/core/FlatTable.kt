@@ -13,6 +13,7 @@ class FlatTable private constructor(private val bytes: ByteBuffer, private val a
         fields = at - int(at)
         if (fields < 0 || fields + 4 > bytes.limit()) throw damaged()
         fieldsEnd = fields + short(fields)
+        if (fieldsEnd > bytes.limit() || at + short(fields + 2).toLong() > bytes.limit()) throw damaged()
     }
 
     fun int(field: Int, otherwise: Int): Int = place(field)?.let { int(it) } ?: otherwise
@@ -38,10 +39,20 @@ class FlatTable private constructor(private val bytes: ByteBuffer, private val a
 
     fun bytes(field: Int): ByteArray = vector(field, 1).let { (start, count) -> copy(start, count) }
 
+    /** Checks that a list or a text of [width] bytes an item ends within the file; none is no fault. */
+    fun checkList(field: Int, width: Int) {
+        vector(field, width)
+    }
+
     /** Bytes that stand outside of the tables, as newer writers put weights. */
     fun outside(start: Long, count: Long): ByteArray {
-        if (start < 0 || count < 0 || start > bytes.limit() || count > bytes.limit() - start) throw damaged()
+        checkOutside(start, count)
         return copy(start.toInt(), count.toInt())
+    }
+
+    /** Checks that they lie within the file. */
+    fun checkOutside(start: Long, count: Long) {
+        if (start < 0 || count < 0 || start > bytes.limit() || count > bytes.limit() - start) throw damaged()
     }
 
     private fun copy(start: Int, count: Int): ByteArray {

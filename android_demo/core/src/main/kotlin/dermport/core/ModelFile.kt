@@ -33,7 +33,7 @@ class ModelFile private constructor(
         private const val IDENTIFIER = "TFL3"
 
         /**
-         * Reads the tables of a model; weights are not touched.
+         * Reads the tables of a model and looks whether all of it is there; weights are not touched.
          *
          * @param content the whole file, from position 0.
          * @param origin what messages call it.
@@ -42,6 +42,7 @@ class ModelFile private constructor(
         fun read(content: ByteBuffer, origin: String): ModelFile {
             checkKind(content, origin)
             val model = FlatTable.root(content, origin)
+            Completeness(origin).check(model)
             val text = metadata(model, origin) ?: throw Problem(Fault.ModelWithoutContract(origin))
             val contract = Contract.parse(text, origin)
             val (input, outputs) = signature(model, origin)

@@ -24,6 +24,7 @@ class ModelShelf(private val folder: File) {
      * @throws Problem it cannot be read.
      */
     fun read(): Kept? {
+        Storage.dropHalf(place) // the app may have ended while it took another one
         if (isEmpty) return null
         try {
             val content = place.readBytes()
@@ -60,10 +61,14 @@ class ModelShelf(private val folder: File) {
         return checkNotNull(kept)
     }
 
-    /** Takes the model away once there is [another] to use; it stays where that ends in an exception. */
+    /**
+     * Takes the model away once there is [another] to use; it stays where that ends in an exception.
+     *
+     * @throws Problem it cannot be taken away.
+     */
     fun <T> clearFor(another: () -> T): T {
         val found = another()
-        place.delete()
+        if (!place.delete() && !isEmpty) throw Problem(Fault.StorageFull)
         dropOtherNames()
         return found
     }

@@ -14,7 +14,7 @@ object Storage {
      * @throws Problem it cannot be written; whatever else [write] throws goes on.
      */
     fun replace(target: File, write: (File) -> Unit) {
-        val half = File(target.path + ".half")
+        val half = half(target)
         try {
             write(half)
             // or a flat battery could leave the name with nothing behind it
@@ -26,6 +26,13 @@ object Storage {
             half.delete()
         }
     }
+
+    /** Removes what an app that ended in the middle of [replace] has left. */
+    fun dropHalf(target: File) {
+        half(target).delete()
+    }
+
+    private fun half(target: File) = File(target.path + ".half")
 
     /**
      * Copies a stream of at most [most] bytes; a fault of [to] goes on as it is.

@@ -21,7 +21,7 @@ class ModelNewsTest {
     fun `why there was none at the start is gone when another one is opened`() {
         val failed = start.foundNone("the kept model is damaged")
         assertEquals("the kept model is damaged", failed.message)
-        val now = failed.begun().foundNone("the kept model is damaged").chosen("mine")
+        val now = failed.begun().foundNone("the kept model is damaged").chosen("mine", "in use")
         assertEquals("mine", now.model)
         assertNull(now.message)
         assertNull("the same at the next start", failed.found("shipped").message)
@@ -42,7 +42,7 @@ class ModelNewsTest {
         assertEquals("no contract", refused.found("mine").message)
         assertEquals("no contract", ModelNews<String>(refused = "no contract").found("mine").message)
         assertNull(refused.begun().message)
-        assertNull(refused.chosen("yours").message)
+        assertNull(refused.chosen("yours", "in use").message)
     }
 
     @Test
@@ -50,5 +50,16 @@ class ModelNewsTest {
         assertEquals("no contract\n\nno model", start.foundNone("no model").refuse("no contract").message)
         assertEquals("no model", start.foundNone("no model").refuse("no model").message)
         assertEquals("no model", start.foundNone("no model").refuse("no contract").begun().message)
+    }
+
+    @Test
+    fun `what is being done with a model is told until it is done, refused or something else is begun`() {
+        val trying = start.found("mine").refuse("no contract").trying("being tried")
+        assertEquals("being tried", trying.progress)
+        assertNull(trying.message)
+        assertEquals("the screen came to the front again", "being tried", trying.found("mine").progress)
+        assertEquals("in use", trying.chosen("yours", "in use").progress)
+        assertNull(trying.refuse("no contract").progress)
+        assertNull(trying.chosen("yours", "in use").begun().progress)
     }
 }
