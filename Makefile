@@ -155,7 +155,7 @@ app-test: $(DEV) ## compile and test the Android demo as far as it goes without 
 	$(BIN)/python -m android_demo.check app
 	$(BIN)/python -m android_demo.check screens --check
 	$(BIN)/python -m android_demo.check speed --rounds 5
-	$(BIN)/python -m pytest -q -m "not slow" tests/android_demo tests/test_ios_doc.py
+	$(BIN)/python -m pytest -q tests/android_demo tests/test_ios_doc.py
 
 app-speed: $(EXPORT) ## time the demo's preprocessing beside Pillow's (JSON)
 	$(BIN)/python -m android_demo.check speed $(if $(JSON),--json $(call quoted,$(call home,$(JSON))))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from android_demo.check.answered import drawn_lesions
 from android_demo.check.faults import fault_text
+from android_demo.check.kotlin import DEMO
 from android_demo.check.model import shipped
 from android_demo.check.phone import AppError
 from runtimes.preprocess import load_image, preprocess
@@ -419,3 +422,49 @@ def test_a_file_that_the_other_app_does_not_hand_out_gets_a_message(phone: OpenP
 def test_what_no_other_app_may_open_is_refused(phone: OpenPhone) -> None:
     with pytest.raises(AppError, match="no other app may open"):
         phone().start("ResultActivity")
+
+
+@pytest.mark.slow  # exports
+def test_every_tflite_of_an_export_is_opened_in_the_running_app(
+    phone: OpenPhone, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "export",
+        "run",
+        "models/mobilenet_v2-ssd_kd",
+        "--only",
+        "tflite",
+    ]
+    command += [
+        "--out",
+        str(tmp_path / "out"),
+        "--parity-images",
+        "64",
+        "--calibration-images",
+        "64",
+    ]
+    subprocess.run(command, cwd=DEMO.parent, check=True, capture_output=True)
+    files = sorted((tmp_path / "out").glob("*.tflite"))
+    assert len(files) == 3
+    opened = phone()
+    opened.start()
+    for file in files:
+        shutil.copy(file, tmp_path / "shared" / file.name)
+        opened.press("open_model")
+        opened.choose(file.name)
+        in_use = words("model_in_use", file.name)
+        opened.until(lambda sight, told=in_use: sight.text("progress") == told)  # type: ignore[misc]
+        opened.press("choose_picture")
+        opened.choose("known.png")
+        seen = opened.until(is_answered)
+        session = open_model(file, 1)
+        assert session.contract is not None
+        pixels = preprocess(
+            load_image(tmp_path / "shared" / "known.png"), session.contract.preprocessing
+        )
+        best = session.predict(pixels[None]).probabilities[0].max()
+        told = [view.text for view in seen.views if view.id == "percent"]
+        assert told[0] == f"{100 * best:.1f}\u00a0%", file.name
+        opened.press_back()
