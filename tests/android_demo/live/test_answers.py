@@ -88,17 +88,6 @@ def test_an_answer_outlives_rotation(phone: OpenPhone, sdk: int) -> None:
     assert opened.do("look").screen == "AboutActivity"
 
 
-def test_the_answer_comes_to_the_screen_that_is_there_by_then(phone: OpenPhone) -> None:
-    opened = phone()
-    opened.start()
-    opened.press("choose_picture")
-    opened.choose("known.png")
-    for rotation in (1, 0, 1):  # long before the network is opened
-        sight = opened.do("turn", rotation=rotation)
-    assert sight.text("headline") == words("working")
-    assert opened.until(is_answered).text("headline").startswith("Most likely: ")
-
-
 def test_an_answer_outlives_the_process_and_its_picture_is_opened_again(phone: OpenPhone) -> None:
     first = phone()
     before = choose(first, "suspected.png")
@@ -319,7 +308,7 @@ def test_an_answer_that_came_back_is_not_lost_before_it_is_shown(
     assert second.until(is_answered).text("headline") == before.text("headline")
 
 
-def test_turns_while_a_picture_is_looked_at_begin_nothing_anew(
+def test_the_answer_comes_to_the_screen_that_is_there_by_then_and_is_sought_once(
     phone: OpenPhone, tmp_path: Path
 ) -> None:
     drawn_lesions()["known"].picture.resize((4000, 3000)).save(tmp_path / "shared" / "large.png")
@@ -336,7 +325,7 @@ def test_turns_while_a_picture_is_looked_at_begin_nothing_anew(
     opened.press_back()
     opened.press("choose_picture")
     opened.choose("unknown.png")
-    assert opened.until(is_answered, 5).text("headline") == words("unknown")
+    assert opened.until(is_answered, 20).text("headline") == words("unknown")
 
 
 @pytest.mark.parametrize("cut", [1, 8, 12, 40, 100, 2000])
