@@ -41,6 +41,14 @@ def _preview(phone: Phone) -> Sight:
     return phone.until(begun)
 
 
+def _shoot(phone: Phone, folder: Path) -> Sight:
+    """Takes a picture once a frame has come, and waits for the screen of its answer."""
+    phone.do("picture", file=str(_picture(folder)))
+    phone.until(lambda sight: sight.view("shoot").enabled)
+    phone.press("shoot")
+    return phone.until(lambda sight: sight.screen == "ResultActivity")
+
+
 def _hint(phone: Phone, hint: str, **frame: int) -> Sight:
     """Hands a frame over and waits for the hint."""
     phone.do("frame", **frame)
@@ -104,10 +112,7 @@ def test_the_camera_s_picture_outlives_rotation_and_is_gone_with_the_process(
 ) -> None:
     with Phone(app, tmp_path) as phone:
         _open(phone)
-        phone.do("picture", file=str(_picture(tmp_path)))
-        phone.until(lambda sight: sight.view("shoot").enabled)
-        phone.press("shoot")
-        phone.until(lambda sight: sight.screen == "ResultActivity")
+        _shoot(phone, tmp_path)
         phone.do("turn", rotation=1)  # perhaps before the answer
         before = phone.until(is_answered)
         assert len(before.view("lesion").bitmaps) == 2
@@ -260,11 +265,7 @@ def test_a_picture_of_the_camera_is_gone_where_the_process_ends_before_the_answe
 ) -> None:
     with Phone(app, tmp_path) as phone:
         _open(phone)
-        phone.do("picture", file=str(_picture(tmp_path)))
-        phone.until(lambda sight: sight.view("shoot").enabled)
-        phone.press("shoot")
-        sight = phone.until(lambda sight: sight.screen == "ResultActivity")
-        assert not is_answered(sight)
+        assert not is_answered(_shoot(phone, tmp_path))
         phone.do("leave")
     with Phone(app, tmp_path) as phone:
         phone.do("return")

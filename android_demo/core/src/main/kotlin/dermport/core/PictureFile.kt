@@ -30,6 +30,7 @@ class PictureFile private constructor(
 
     companion object {
         const val MOST_PIXELS = 200_000_000L
+        private val HEIF = setOf("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "avif", "avis")
         private const val REDUCED_PIXELS = 32_000_000L
         private const val LEAST_SIDE = 256
 
@@ -46,7 +47,7 @@ class PictureFile private constructor(
                 head.starts(0, 0x89, 'P'.code, 'N'.code, 'G'.code) -> png(content)
                 head.word(0) == "RIFF" && head.word(8) == "WEBP" -> webp(content)
                 head.starts(0, 'B'.code, 'M'.code) -> bmp(content)
-                head.word(4) == "ftyp" -> throw Problem(Fault.PictureHeic)
+                head.word(4) == "ftyp" && head.word(8) in HEIF -> throw Problem(Fault.PictureHeic)
                 else -> throw Problem(Fault.PictureOfUnknownKind)
             }
             if (file.width < 1 || file.height < 1) throw damaged()

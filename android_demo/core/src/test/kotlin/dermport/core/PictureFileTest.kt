@@ -50,6 +50,8 @@ class PictureFileTest {
             "bad_real.heic" to Fault.PictureHeic,
         )
         for ((name, expected) in faults) assertEquals(name, expected, fault { PictureFile.read(Golden.bytes(name)) })
+        val film = byteArrayOf(0, 0, 0, 20) + "ftypqt  ".toByteArray() + ByteArray(8)
+        assertEquals(Fault.PictureOfUnknownKind, fault { PictureFile.read(film) })
         val huge = fault { PictureFile.read(Golden.bytes("bad_huge.png")) }
         assertTrue("$huge", huge is Fault.PictureTooLarge)
         assertEquals(listOf<Any>(30000, 20000, 600L), huge.details)
