@@ -1,20 +1,16 @@
-"""The screens through their life: answers, rotation, the end of the process, what is refused."""
+"""Answers through their life: rotation, the end of the process, pictures that are refused."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from android_demo.check.answered import drawn_lesions
 from android_demo.check.faults import fault_text
-from android_demo.check.kotlin import DEMO
 from android_demo.check.model import shipped
-from android_demo.check.phone import AppError
+from android_demo.check.phone import AppError, Sight
 from runtimes.preprocess import load_image, preprocess
 from runtimes.session import open_model
 from tests.android_demo.live.seen import (
@@ -114,13 +110,19 @@ def test_the_phone_may_be_turned_while_the_chooser_is_open(phone: OpenPhone) -> 
     assert has_card(opened.do("look"))  # it was never away
 
 
-def test_without_its_picture_an_answer_is_shown_all_the_same(
-    phone: OpenPhone, tmp_path: Path
-) -> None:
+def _ended_without_its_picture(phone: OpenPhone, home: Path) -> Sight:
+    """An answer whose process then ends, and whose picture is gone; what was to be seen."""
     first = phone()
     before = choose(first, "known.png")
     end_process(first)
-    (tmp_path / "shared" / "known.png").unlink()
+    (home / "shared" / "known.png").unlink()
+    return before
+
+
+def test_without_its_picture_an_answer_is_shown_all_the_same(
+    phone: OpenPhone, tmp_path: Path
+) -> None:
+    before = _ended_without_its_picture(phone, tmp_path)
     second = phone()
     second.do("return")
     after = second.until(is_answered)
@@ -165,53 +167,6 @@ def test_what_is_no_picture_gets_a_message_that_is_spoken(
     assert opened.said() == []  # a turn is no news
 
 
-def test_a_model_from_storage_is_tried_taken_and_kept(phone: OpenPhone, tmp_path: Path) -> None:
-    shutil.copy(shipped(), tmp_path / "shared" / "another.tflite")
-    first = phone()
-    first.start()
-    own = first.until(has_card)
-    assert not own.sees("shipped_model")
-    first.press("open_model")
-    first.choose("another.tflite")
-    first.do("turn", rotation=1)  # while LiteRT tries it
-    taken = first.until(lambda sight: "another.tflite" in sight.text("card"))
-    assert taken.sees("shipped_model")
-    check_spoken(taken)
-    end_process(first)
-    second = phone()
-    second.do("return")
-    assert "another.tflite" in second.until(has_card).text("card")
-    second.press("shipped_model")
-    back = second.until(lambda sight: sight.text("card") == own.text("card"))
-    assert not back.sees("shipped_model")
-    assert list((tmp_path / "files").iterdir()) == []  # nothing of it is left
-
-
-def test_a_model_that_is_refused_leaves_the_one_before_and_says_why_till_something_is_done(
-    phone: OpenPhone, tmp_path: Path
-) -> None:
-    (tmp_path / "shared" / "cut.tflite").write_bytes(shipped().read_bytes()[:100_000])
-    opened = phone()
-    opened.start()
-    card = opened.until(has_card).text("card")
-    opened.said()
-    opened.press("open_model")
-    opened.choose("cut.tflite")
-    refused = opened.until(lambda sight: sight.text("problem"))
-    message = refused.text("problem")
-    assert message.startswith(fault_text("ModelDamaged", ["cut.tflite"]))
-    assert refused.text("card") == card
-    assert [said for said in opened.said() if said] == [message]
-    assert opened.do("turn", rotation=1).text("problem") == message
-    end_process(opened)
-    again = phone()
-    again.do("return")
-    assert again.until(has_card).text("problem") == message
-    again.press("open_model")
-    again.choose(None)
-    assert not again.do("look").sees("problem")
-
-
 def test_an_answer_of_another_model_is_not_shown_as_this_ones(
     phone: OpenPhone, tmp_path: Path
 ) -> None:
@@ -226,54 +181,6 @@ def test_an_answer_of_another_model_is_not_shown_as_this_ones(
     second.do("return")
     after = second.until(is_answered)
     assert after.text("explanation") == fault_text("AnswerOfAnotherModel", [])
-
-
-@pytest.mark.parametrize("models", [0, 2])
-def test_an_app_without_one_model_says_so_and_takes_one_from_storage(
-    phone: OpenPhone, tmp_path: Path, models: int
-) -> None:
-    assets = tmp_path / "assets"
-    assets.mkdir()
-    for number in range(models):
-        shutil.copy(shipped(), assets / f"{number}.tflite")
-    shutil.copy(shipped(), tmp_path / "shared" / "mine.tflite")
-    opened = phone(assets=assets)
-    opened.start()
-    message = opened.until(lambda sight: sight.text("problem")).text("problem")
-    wanted = (
-        fault_text("ModelNotAlone", ["0.tflite, 1.tflite"])
-        if models
-        else fault_text("ModelMissing", [])
-    )
-    assert message == wanted
-    opened.press("open_model")
-    opened.choose("mine.tflite")
-    sight = opened.until(has_card)
-    assert "mine.tflite" in sight.text("card")
-    assert not sight.sees("problem")
-
-
-def test_a_phone_without_a_chooser_says_so(phone: OpenPhone) -> None:
-    opened = phone(chooser="none")
-    opened.start()
-    opened.until(has_card)
-    opened.said()
-    assert opened.press("choose_picture").text("problem") == fault_text("ChooserMissing", [])
-    assert opened.said() == [fault_text("ChooserMissing", [])]
-
-
-@pytest.mark.parametrize(("sdk", "bars"), [(34, 0), (35, 63)])
-def test_the_first_screen_says_what_this_is_before_anything_else(
-    phone: OpenPhone, sdk: int, bars: int
-) -> None:
-    opened = phone(sdk=sdk)
-    sight = opened.start()
-    said = [view.text for view in sight.views if view.text]
-    assert said[1:3] == [words("research_only"), words("research_text")]
-    assert sight.view("screen").padding == (bars, bars)  # from Android 15 on the bars lie over it
-    check_spoken(sight)
-    with pytest.raises(AppError, match="0 views to press"):
-        opened.do("press", id="shipped_model")
 
 
 @pytest.mark.parametrize(("sdk", "hidden"), [(32, False), (33, True)])
@@ -294,10 +201,7 @@ def test_recent_apps_show_no_picture_from_android_13_on(
 def test_an_answer_that_came_back_is_not_lost_before_it_is_shown(
     phone: OpenPhone, tmp_path: Path, step: str
 ) -> None:
-    first = phone()
-    before = choose(first, "known.png")
-    end_process(first)
-    (tmp_path / "shared" / "known.png").unlink()
+    before = _ended_without_its_picture(phone, tmp_path)
     second = phone()
     second.do("return")
     if step == "leave":  # at once, and the process ends again
@@ -326,50 +230,6 @@ def test_the_answer_comes_to_the_screen_that_is_there_by_then_and_is_sought_once
     opened.press("choose_picture")
     opened.choose("unknown.png")
     assert opened.until(is_answered, 20).text("headline") == words("unknown")
-
-
-@pytest.mark.parametrize("cut", [1, 8, 12, 40, 100, 2000])
-def test_a_model_without_its_last_bytes_is_refused(
-    phone: OpenPhone, tmp_path: Path, cut: int
-) -> None:
-    # the numbers of its operators lie there: LiteRT reads on, finds others, and answers
-    (tmp_path / "shared" / "cut.tflite").write_bytes(shipped().read_bytes()[:-cut])
-    opened = phone()
-    opened.start()
-    opened.press("open_model")
-    opened.choose("cut.tflite")
-    message = opened.until(lambda sight: sight.text("problem")).text("problem")
-    assert message == fault_text("ModelDamaged", ["cut.tflite"])
-    assert not (tmp_path / "files" / "model.tflite").exists()
-
-
-def test_what_becomes_of_a_model_is_said(phone: OpenPhone, tmp_path: Path) -> None:
-    shutil.copy(shipped(), tmp_path / "shared" / "another.tflite")
-    opened = phone()
-    opened.start()
-    opened.until(has_card)
-    opened.said()
-    opened.press("open_model")
-    opened.choose("another.tflite")
-    in_use = words("model_in_use", "another.tflite")
-    opened.until(lambda sight: sight.text("progress") == in_use)
-    assert opened.said() == [in_use]  # it begins before the screen is seen again
-    opened.press("shipped_model")
-    back = words("model_in_use", shipped().name)
-    opened.until(lambda sight: sight.text("progress") == back)
-    assert opened.said() == [words("trying_model"), back]
-
-
-def test_what_was_half_taken_when_the_process_ended_is_tidied_up(
-    phone: OpenPhone, tmp_path: Path
-) -> None:
-    half = tmp_path / "files" / "model.tflite.half"
-    half.parent.mkdir()
-    half.write_bytes(b"half of a model")
-    opened = phone()
-    opened.start()
-    opened.until(has_card)
-    assert not half.exists()
 
 
 @pytest.mark.parametrize(
@@ -411,49 +271,3 @@ def test_a_file_that_the_other_app_does_not_hand_out_gets_a_message(phone: OpenP
 def test_what_no_other_app_may_open_is_refused(phone: OpenPhone) -> None:
     with pytest.raises(AppError, match="no other app may open"):
         phone().start("ResultActivity")
-
-
-@pytest.mark.slow  # exports
-def test_every_tflite_of_an_export_is_opened_in_the_running_app(
-    phone: OpenPhone, tmp_path: Path
-) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "export",
-        "run",
-        "models/mobilenet_v2-ssd_kd",
-        "--only",
-        "tflite",
-    ]
-    command += [
-        "--out",
-        str(tmp_path / "out"),
-        "--parity-images",
-        "64",
-        "--calibration-images",
-        "64",
-    ]
-    subprocess.run(command, cwd=DEMO.parent, check=True, capture_output=True)
-    files = sorted((tmp_path / "out").glob("*.tflite"))
-    assert len(files) == 3
-    opened = phone()
-    opened.start()
-    for file in files:
-        shutil.copy(file, tmp_path / "shared" / file.name)
-        opened.press("open_model")
-        opened.choose(file.name)
-        in_use = words("model_in_use", file.name)
-        opened.until(lambda sight, told=in_use: sight.text("progress") == told)  # type: ignore[misc]
-        opened.press("choose_picture")
-        opened.choose("known.png")
-        seen = opened.until(is_answered)
-        session = open_model(file, 1)
-        assert session.contract is not None
-        pixels = preprocess(
-            load_image(tmp_path / "shared" / "known.png"), session.contract.preprocessing
-        )
-        best = session.predict(pixels[None]).probabilities[0].max()
-        told = [view.text for view in seen.views if view.id == "percent"]
-        assert told[0] == f"{100 * best:.1f}\u00a0%", file.name
-        opened.press_back()
