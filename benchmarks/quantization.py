@@ -35,17 +35,19 @@ from runtimes.hashes import sha256_of
 from runtimes.metadata import embed_contract
 from runtimes.session import open_model
 
-_NONE = Quantization(False, False, False, "extremes")
+_NONE = Quantization(False, False, False, False, "extremes")
 
 # One step after another first, then the default with one step left out or exchanged.
 TRIALS: Mapping[str, Quantization] = MappingProxyType(
     {
         "rounding alone": _NONE,
         "+ averaged ranges": replace(_NONE, estimator="averaged"),
-        "+ bias correction": Quantization(False, True, False),
-        "+ equalization": Quantization(True, True, False),
+        "+ bias correction": Quantization(False, False, True, False),
+        "+ equalization": Quantization(True, False, True, False),
+        "+ level streams": Quantization(True, True, True, False),
         "+ sums of depthwise kernels (all)": Quantization(),
         "all but equalization": Quantization(equalize=False),
+        "all but level streams": Quantization(level_streams=False),
         "all but bias correction": Quantization(correct_biases=False),
         "all, extremes": Quantization(estimator="extremes"),
         "all, percentile": Quantization(estimator="percentile"),

@@ -31,13 +31,14 @@ from export.quantization.bias_correction import (
     integer_activation,
     small_kept,
 )
-from export.quantization.depthwise_rounding import settle_depthwise
 from export.quantization.equalization import equalize
 from export.quantization.float_fallback import left_in_float
 from export.quantization.float_layers import check_layers
 from export.quantization.half_check import Outputs, check_half, watch_outputs
 from export.quantization.half_range import HalfCheck
 from export.quantization.settings import DEFAULT, Quantization
+from export.quantization.streams import level_streams
+from export.quantization.weight_steps import settle_weights
 from export.tflite_names import operations
 from runtimes.contract import Contract
 
@@ -91,7 +92,11 @@ class Conversions:
         check_layers(self._classifier.trunk, quantization.float_layers)
         other._quantization = quantization
         stale = ["int8_network", "_checked_aware"]
-        if quantization.equalize != self._quantization.equalize:
+        before = self._quantization
+        if (quantization.equalize, quantization.level_streams) != (
+            before.equalize,
+            before.level_streams,
+        ):
             stale += ["equalized", "_checked_int8"]
         for name in stale:
             other.__dict__.pop(name, None)
@@ -117,7 +122,7 @@ class Conversions:
         if form.key == "coreml:w8a8" and self._quantization.aware is not None:
             return self._checked_aware
         if form.family == "coreml":
-            return self._checked_first if form.precision == "fp16" else self._checked_int8
+            return self._checked_int8 if form.rounds_activations else self._checked_first
         return self._checked if form.precision == "fp16" else None
 
     def float_numbers(self, form: Format) -> int:
@@ -180,9 +185,10 @@ class Conversions:
                 kept = self._checked_first.float_nodes
                 return self._package(self._half(kept).channels_first(), form, kept)
             case "int8-weights":
-                kept, layers = self._checked_int8.float_nodes, self._checked_int8.float_modules
-                module = self._corrected(_COREML_INT8_WEIGHTS, self.equalized, float_nodes=kept)
-                module = settle_depthwise(module, coreml_export.SMALLEST_QUANTIZED, layers)
+                # Not equalized: that is for activations, and costs the weights steps.
+                kept, layers = self._checked_first.float_nodes, self._checked_first.float_modules
+                module = self._corrected(_COREML_INT8_WEIGHTS, float_nodes=kept)
+                module = settle_weights(module, coreml_export.SMALLEST_QUANTIZED, layers)
                 package = self._package(module.channels_first(), form, kept)
                 return coreml_export.quantize_weights(package)
             case "w8a8":
@@ -277,16 +283,20 @@ class Conversions:
             weights = integer(stored, keep_sums=how.keep_depthwise_sums)
             rounding = Rounding(weights, stored, integer_activation)
             module = self._corrected(rounding, module, how.float_layers)
-        if how.keep_depthwise_sums:
-            module = settle_depthwise(module, float_layers=how.float_layers)
-        return module
+        return settle_weights(
+            module, float_layers=how.float_layers, keep_sums=how.keep_depthwise_sums
+        )
 
     @cached_property
     def equalized(self) -> Deployable:
         """The float network that int8 files start from."""
-        if not self._quantization.equalize:
-            return self._floats.lifted
-        return equalize(self._floats.lifted, self.calibration[:_EQUALIZATION_IMAGES])
+        module = self._floats.lifted
+        images = self.calibration[:_EQUALIZATION_IMAGES]
+        if self._quantization.equalize:
+            module = equalize(module, images)
+        if self._quantization.level_streams:
+            module = level_streams(module, images)
+        return module
 
     @property
     def _ranges(self) -> tuple[str, tuple[str, ...], LearnedRanges | None]:

@@ -12,7 +12,12 @@ from torch.nn import functional as F
 
 from distill.models import PIXEL_OFFSET, PIXEL_SCALE, Classifier
 from distill.unknown import UnknownScore
-from export.folding import fold_batch_norm, fold_input_scale, pad_pools_with_zeros
+from export.folding import (
+    drop_stochastic_depth,
+    fold_batch_norm,
+    fold_input_scale,
+    pad_pools_with_zeros,
+)
 
 HEAD_WEIGHT = "class_weight"  # the parameter by which a converted head is found
 _UNIT = 128.0
@@ -48,7 +53,8 @@ class Deployable(nn.Module):
 
     def __init__(self, classifier: Classifier, temperature: float) -> None:
         super().__init__()
-        trunk = pad_pools_with_zeros(fold_batch_norm(classifier.trunk))
+        trunk = drop_stochastic_depth(fold_batch_norm(classifier.trunk))
+        trunk = pad_pools_with_zeros(trunk)
         self.trunk = fold_input_scale(trunk, PIXEL_SCALE)
         head = classifier.classifier
         self.class_weight = nn.Parameter(head.weight.detach().clone()[:, :, None, None])

@@ -36,6 +36,16 @@ def fold_batch_norm(trunk: nn.Module) -> fx.GraphModule:
     return graph_module
 
 
+def drop_stochastic_depth(trunk: fx.GraphModule) -> fx.GraphModule:
+    """Takes out torchvision's calls that drop whole blocks in training only, in place."""
+    for node in list(trunk.graph.nodes):
+        if getattr(node.target, "__name__", "") == "stochastic_depth" and not node.args[3]:
+            node.replace_all_uses_with(node.args[0])
+            trunk.graph.erase_node(node)
+    trunk.recompile()
+    return trunk
+
+
 def pad_pools_with_zeros(trunk: fx.GraphModule) -> fx.GraphModule:
     """Changes max pooling after a ReLU to pad with zeros instead of minus infinity, in place.
 

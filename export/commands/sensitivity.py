@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from export.quantization.sensitivity import measure_sensitivity
     from export.quantization.sensitivity_picture import draw_sensitivity
     from export.quantization.silent_channels import lift_silent_channels
+    from export.quantization.streams import level_streams
     from runtimes.atomic import check_output, write_json
     from runtimes.console import progress, say, table
 
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     drawn, pixels = read_calibration_set(dataset, drawn, contract.preprocessing)
     deployable = lift_silent_channels(Deployable(classifier, contract.calibration.temperature))
     if args.precision == "int8" and not args.raw:
-        deployable = equalize(deployable, pixels)
+        deployable = level_streams(equalize(deployable, pixels), pixels)
     with progress("layers") as bar:
         found = measure_sensitivity(
             deployable, pixels, ROUNDINGS[args.precision], lambda done, total: bar.advance()

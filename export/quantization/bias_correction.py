@@ -20,14 +20,9 @@ from torch.nn import functional as F
 
 from export.deployable import Deployable
 from export.finite import all_finite
-from export.quantization.depthwise_rounding import (
-    STEPS,
-    channel_scale,
-    is_depthwise,
-    kernel_steps,
-)
 from export.quantization.float_layers import exact_nodes, in_float, trunk_steps
 from export.quantization.two_sided import FUSED, Sides, side_of
+from export.quantization.weight_steps import channel_scale, weight_steps
 from runtimes.errors import GateError
 
 
@@ -63,15 +58,12 @@ def integer(
 
     Args:
         stored: how the file keeps scales, and with them the numbers computed from int8.
-        keep_sums: whether depthwise kernels keep their sums, see `depthwise_rounding`; what is
-            converted has to lie on those steps already.
+        keep_sums: whether depthwise kernels keep their sums, see `weight_steps`.
     """
 
     def rounded(weight: Tensor) -> Tensor:
         scale = channel_scale(weight)
-        if keep_sums and is_depthwise(weight):
-            return stored(kernel_steps(weight, scale) * stored(scale))
-        return stored(torch.round(weight / scale).clamp(-STEPS, STEPS) * stored(scale))
+        return stored(weight_steps(weight, scale, keep_sums=keep_sums) * stored(scale))
 
     return rounded
 

@@ -24,7 +24,7 @@ from torch import Tensor, fx, nn
 from distill.models import PIXEL_OFFSET
 from export.deployable import Deployable
 
-_LARGEST_FACTOR = 32.0
+LARGEST_FACTOR = 32.0
 _SHARE_OF_SIX = 0.5
 
 
@@ -68,7 +68,7 @@ def find_pairs(trunk: fx.GraphModule) -> tuple[Pair, ...]:
         second = None if activation is None else _only_user(activation)
         if activation is None or second is None:
             continue
-        modules = [_module(trunk, part) for part in (node, activation, second)]
+        modules = [module_of(trunk, part) for part in (node, activation, second)]
         if (
             isinstance(modules[0], nn.Conv2d)
             and isinstance(modules[1], nn.ReLU | nn.ReLU6)
@@ -84,7 +84,8 @@ def _only_user(node: fx.Node) -> fx.Node | None:
     return users[0] if len(users) == 1 else None
 
 
-def _module(trunk: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+def module_of(trunk: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    """Returns the module that a node calls, if it calls one."""
     return trunk.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
@@ -119,7 +120,7 @@ def _factors(largest: Tensor, clips: bool) -> Tensor:
         wanted = wanted.clamp(max=6 * _SHARE_OF_SIX)
     factors = wanted / largest.clamp(min=1e-12)
     silent = largest <= 0  # it answers nothing on any image: leave it
-    return torch.where(silent, 1.0, factors.clamp(1.0, _LARGEST_FACTOR))
+    return torch.where(silent, 1.0, factors.clamp(1.0, LARGEST_FACTOR))
 
 
 def _scale(trunk: fx.GraphModule, pair: Pair, factors: Tensor) -> None:
@@ -129,8 +130,13 @@ def _scale(trunk: fx.GraphModule, pair: Pair, factors: Tensor) -> None:
     first.weight.mul_(factors[:, None, None, None])
     if first.bias is not None:
         first.bias.mul_(factors)
-    # Weights are (O, I / groups, h, w): the group of an output channel says which inputs it reads.
-    inputs = factors.view(second.groups, -1).repeat_interleave(
-        second.out_channels // second.groups, dim=0
-    )
-    second.weight.div_(inputs[:, :, None, None])
+    second.weight.div_(by_weight(second, factors)[:, :, None, None])
+
+
+def by_weight(convolution: nn.Conv2d, channels: Tensor) -> Tensor:
+    """Returns one number per input channel (C,) in the order of the weights, (O, C / groups).
+
+    The group of an output channel says which inputs it reads.
+    """
+    each = convolution.out_channels // convolution.groups
+    return channels.view(convolution.groups, -1).repeat_interleave(each, dim=0)

@@ -19,8 +19,9 @@ class Quantization:
 
     Attributes:
         equalize: see `equalization`.
+        level_streams: see `streams`.
         correct_biases: see `bias_correction`.
-        keep_depthwise_sums: see `depthwise_rounding`.
+        keep_depthwise_sums: see `weight_steps`.
         estimator: of the activations' ranges, a key of `range_estimators.ESTIMATORS`.
         float_layers: convolutions of the trunk that are left in float, by the torch module's name,
             see `float_layers`.
@@ -33,6 +34,7 @@ class Quantization:
     """
 
     equalize: bool = True
+    level_streams: bool = True
     correct_biases: bool = True
     keep_depthwise_sums: bool = True
     estimator: str = DEFAULT_ESTIMATOR

@@ -34,7 +34,7 @@ def test_divergence_is_that_of_the_literature() -> None:
 
 def test_every_step_is_left_out_once_and_the_default_is_among_the_ways() -> None:
     assert DEFAULT in TRIALS.values()
-    for step in ("equalize", "correct_biases", "keep_depthwise_sums"):
+    for step in ("equalize", "level_streams", "correct_biases", "keep_depthwise_sums"):
         assert any(not getattr(way, step) for way in TRIALS.values())
     assert {way.estimator for way in TRIALS.values()} == set(quantization_estimators())
 

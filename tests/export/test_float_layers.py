@@ -21,9 +21,9 @@ from export.quantization.bias_correction import (
     integer,
     integer_activation,
 )
-from export.quantization.depthwise_rounding import settle_depthwise
 from export.quantization.float_layers import Step, exact_nodes, in_float, trunk_steps
 from export.quantization.settings import DEFAULT
+from export.quantization.weight_steps import settle_weights
 from runtimes.contract import Contract
 from runtimes.errors import InputError
 
@@ -67,7 +67,7 @@ def test_correction_counts_on_exact_weights_where_layers_stay_in_float(
     assert torch.allclose(after["stem.0.bias"], before["stem.0.bias"], atol=1e-5)
     everywhere = dict(correct_biases(deployable, images, rounding).trunk.named_parameters())
     assert not torch.allclose(everywhere["stem.0.bias"], before["stem.0.bias"], atol=1e-5)
-    settled = dict(settle_depthwise(deployable, float_layers=PAIR).trunk.named_parameters())
+    settled = dict(settle_weights(deployable, float_layers=PAIR).trunk.named_parameters())
     assert torch.equal(settled["depthwise.0.weight"], before["depthwise.0.weight"])
 
 

@@ -82,7 +82,7 @@ def test_the_manifest_and_the_warnings_name_what_each_file_keeps(
         check = conversions.half_check(form)
         assert check is not None
         record = half_record(form, check)
-        assert record["images"] == (16 if "8" in form.precision else 32)
+        assert record["images"] == (16 if form.rounds_activations else 32)
         assert {each["risk"] for each in record["at_risk"]} == {"overflow"}
         kept = {each["tensor"]: each["float32"] for each in record["at_risk"]}
         return kept, " ".join(half_warnings(form, check))

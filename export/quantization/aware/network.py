@@ -25,8 +25,8 @@ from export.quantization.aware.steps import (
     round_to_steps,
     straight_through,
 )
-from export.quantization.depthwise_rounding import STEPS, channel_scale
 from export.quantization.range_estimators import DEFAULT_ESTIMATOR, ESTIMATORS, usable_range
+from export.quantization.weight_steps import STEPS, channel_scale
 
 _RANGE_SCOPE = "range_of_"
 _EDGE_SPEED = 10.0  # an edge lies 255 steps away, and is to get somewhere
