@@ -92,9 +92,13 @@ def test_the_manifest_and_the_warnings_name_what_each_file_keeps(
         assert kept == dict.fromkeys(("away.1", "relu", "add_1"), True)
         assert f"{key}: kept in float32" in text
         assert "away.1 (reaches" in text
-    for key, reason in (("tflite:fp16", "GPU"), ("coreml:w8a8", "cannot keep")):
+    # Levelling the stream, for int8 only, moves its middle into the bias.
+    for key, more, reason in (
+        ("tflite:fp16", [], "GPU"),
+        ("coreml:w8a8", ["away.1.bias"], "cannot keep"),
+    ):
         kept, text = told(key)
-        assert kept == dict.fromkeys(("away.1", "relu", "add_1"), False)
+        assert kept == dict.fromkeys(("away.1", "relu", "add_1", *more), False)
         assert reason in text
         assert "kept in float32" not in text
     for key in ("onnx:fp32", "tflite:int8", "onnx:int8"):
