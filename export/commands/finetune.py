@@ -1,8 +1,9 @@
 """Fine-tune a student for its int8 files: weights and ranges learn from the float student.
 
 The student rounds weights and activations as TFLite, ONNX and Core ML files do, and is trained to
-answer as it did before. It starts where `run` ends: channels equalized, biases corrected, ranges
-measured. What was learned goes into the files with `python -m export run RUN --aware FOLDER`.
+answer as it did before. It starts where `run` ends: channels equalized, streams levelled,
+biases corrected, ranges measured. What was learned goes into the files with
+`python -m export run RUN --aware FOLDER`.
 
 examples:
   python -m export finetune runs/ssd_kd --out runs/ssd_kd_int8

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--precision", default="int8", choices=("int8", "fp16"))
     add("--images", type=int, default=32, help="calibration images")
     add("--seed", type=seed, default=0, help="chooses the images")
-    add("--raw", action="store_true", help="before equalization, which the export carries out")
+    add("--raw", action="store_true", help="before equalizing and levelling, which exports do")
     add("--all", action="store_true", help=f"list all layers instead of the {_WORST} worst")
     add("--json", type=path, metavar="FILE", help="also write all layers to this file")
     add("--picture", type=path, metavar="FILE", help="also draw them, as PNG")

@@ -92,9 +92,9 @@ def finetune(
 ) -> dict[str, Any]:
     """Writes aware.safetensors, finetune.json and log.jsonl; returns what finetune.json says.
 
-    It starts where post-training quantization ends: channels equalized, biases corrected, sums of
-    depthwise kernels kept, ranges measured. A signal stops it at once before its first step, and
-    after the running step from there on.
+    It starts where post-training quantization ends: channels equalized, streams levelled, biases
+    corrected, sums of depthwise kernels kept, ranges measured. A signal stops it at once before its
+    first step, and after the running step from there on.
 
     Args:
         run: a finished run, or a released model with `data`.
