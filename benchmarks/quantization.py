@@ -35,16 +35,25 @@ from runtimes.hashes import sha256_of
 from runtimes.metadata import embed_contract
 from runtimes.session import open_model
 
-_NONE = Quantization(False, False, False, False, "extremes")
+_NONE = Quantization(
+    equalize=False,
+    level_streams=False,
+    correct_biases=False,
+    keep_depthwise_sums=False,
+    estimator="extremes",
+)
+_AVERAGED = replace(_NONE, estimator="averaged")
+_CORRECTED = replace(_AVERAGED, correct_biases=True)
+_EQUALIZED = replace(_CORRECTED, equalize=True)
 
 # One step after another first, then the default with one step left out or exchanged.
 TRIALS: Mapping[str, Quantization] = MappingProxyType(
     {
         "rounding alone": _NONE,
-        "+ averaged ranges": replace(_NONE, estimator="averaged"),
-        "+ bias correction": Quantization(False, False, True, False),
-        "+ equalization": Quantization(True, False, True, False),
-        "+ level streams": Quantization(True, True, True, False),
+        "+ averaged ranges": _AVERAGED,
+        "+ bias correction": _CORRECTED,
+        "+ equalization": _EQUALIZED,
+        "+ level streams": replace(_EQUALIZED, level_streams=True),
         "+ sums of depthwise kernels (all)": Quantization(),
         "all but equalization": Quantization(equalize=False),
         "all but level streams": Quantization(level_streams=False),

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 # The smaller the errors, the more images it takes to see their mean: float16 gets more.
 _INT8_CORRECTION_IMAGES = 64
 CORRECTION_IMAGES = 96
-_EQUALIZATION_IMAGES = 64
+_RESCALING_IMAGES = 64
 # Enough for the margin that the check leaves; int8 files get a check of their own.
 _HALF_CHECK_IMAGES = 32
 _INT8_CHECK_IMAGES = 16
@@ -97,7 +97,7 @@ class Conversions:
             before.equalize,
             before.level_streams,
         ):
-            stale += ["equalized", "_checked_int8"]
+            stale += ["rescaled", "_checked_int8"]
         for name in stale:
             other.__dict__.pop(name, None)
         return other
@@ -111,6 +111,14 @@ class Conversions:
     def int8_network(self) -> Deployable:
         """The float network that the int8 files of TFLite and ONNX are made from."""
         return self._rounded(exact)
+
+    def trainable_network(self) -> Deployable:
+        """Returns the network that fine-tuning for int8 starts from.
+
+        Its weights lie between steps, or no small change could move them to the next one; only the
+        depthwise kernels, whose sums are kept, start on steps.
+        """
+        return settle_weights(self._with_biases(exact), only_depthwise=True)
 
     def float_tflite(self) -> bytes:
         """Returns the float32 .tflite that the int8 one is made from."""
@@ -259,7 +267,7 @@ class Conversions:
 
     @cached_property
     def _checked_int8(self) -> HalfCheck:
-        return self._checked_rounded(self.equalized)
+        return self._checked_rounded(self.rescaled)
 
     @cached_property
     def _checked_aware(self) -> HalfCheck:
@@ -278,20 +286,26 @@ class Conversions:
         """The float network made ready for int8 in a file that keeps scales and biases so."""
         if self._quantization.aware is not None:
             return self._quantization.aware.network(self._floats.deployable)
-        how, module = self._quantization, self.equalized
-        if how.correct_biases:
-            weights = integer(stored, keep_sums=how.keep_depthwise_sums)
-            rounding = Rounding(weights, stored, integer_activation)
-            module = self._corrected(rounding, module, how.float_layers)
+        how = self._quantization
         return settle_weights(
-            module, float_layers=how.float_layers, keep_sums=how.keep_depthwise_sums
+            self._with_biases(stored),
+            float_layers=how.float_layers,
+            keep_sums=how.keep_depthwise_sums,
         )
 
+    def _with_biases(self, stored: Callable[[Tensor], Tensor]) -> Deployable:
+        how = self._quantization
+        if not how.correct_biases:
+            return self.rescaled
+        weights = integer(stored, keep_sums=how.keep_depthwise_sums)
+        rounding = Rounding(weights, stored, integer_activation)
+        return self._corrected(rounding, self.rescaled, how.float_layers)
+
     @cached_property
-    def equalized(self) -> Deployable:
+    def rescaled(self) -> Deployable:
         """The float network that int8 files start from."""
         module = self._floats.lifted
-        images = self.calibration[:_EQUALIZATION_IMAGES]
+        images = self.calibration[:_RESCALING_IMAGES]
         if self._quantization.equalize:
             module = equalize(module, images)
         if self._quantization.level_streams:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from distill.torchvision_compat import import_torchvision
+
 
 def fold_batch_norm(trunk: nn.Module) -> fx.GraphModule:
     """Returns a copy of `trunk` in which each BatchNorm after a convolution is part of it.
@@ -38,12 +40,17 @@ def fold_batch_norm(trunk: nn.Module) -> fx.GraphModule:
 
 def drop_stochastic_depth(trunk: fx.GraphModule) -> fx.GraphModule:
     """Takes out torchvision's calls that drop whole blocks in training only, in place."""
+    stochastic_depth = import_torchvision().ops.stochastic_depth
     for node in list(trunk.graph.nodes):
-        if getattr(node.target, "__name__", "") == "stochastic_depth" and not node.args[3]:
+        if node.target is stochastic_depth and not _argument(node, 3, "training"):
             node.replace_all_uses_with(node.args[0])
             trunk.graph.erase_node(node)
     trunk.recompile()
     return trunk
+
+
+def _argument(node: fx.Node, place: int, name: str) -> object:
+    return node.args[place] if len(node.args) > place else node.kwargs.get(name, True)
 
 
 def pad_pools_with_zeros(trunk: fx.GraphModule) -> fx.GraphModule:

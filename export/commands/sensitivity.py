@@ -96,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
             "run": args.run_folder.name,
             "precision": args.precision,
             "equalized": args.precision == "int8" and not args.raw,
+            "levelled": args.precision == "int8" and not args.raw,
             "logits_decibels": found.logits,
             "layers": [layer.to_json() for layer in found.layers],
             "half_range": None if check is None else check.to_json(),

@@ -15,14 +15,15 @@ there; the factor is at most 32, so one that was nearly silent has room up to 6 
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from distill.models import PIXEL_OFFSET
 from export.deployable import Deployable
+from export.quantization.channel_extremes import channel_extremes
 
 LARGEST_FACTOR = 32.0
 _SHARE_OF_SIX = 0.5
@@ -55,14 +56,19 @@ def equalize(deployable: Deployable, images: np.ndarray) -> Deployable:
     trunk = fx.symbolic_trace(copy.deepcopy(deployable.trunk))
     pairs = find_pairs(trunk)
     with torch.no_grad():
-        for pair, largest in _channel_maxima(trunk, pairs, images):
-            _scale(trunk, pair, _factors(largest, pair.clips))
+        found = channel_extremes(deployable, trunk, {pair.activation for pair in pairs}, images)
+        for pair in pairs:
+            _scale(trunk, pair, _factors(found[pair.activation].high, pair.clips))
     return deployable.with_trunk(trunk.eval())
 
 
 def find_pairs(trunk: fx.GraphModule) -> tuple[Pair, ...]:
-    """Lists the pairs of a trunk; a value that anything else reads belongs to none."""
+    """Lists the pairs of a trunk; a value that anything else reads belongs to none.
+
+    Nor does a convolution that is called more than once.
+    """
     found = []
+    own = called_once(trunk)
     for node in trunk.graph.nodes:
         activation = _only_user(node)
         second = None if activation is None else _only_user(activation)
@@ -73,10 +79,26 @@ def find_pairs(trunk: fx.GraphModule) -> tuple[Pair, ...]:
             isinstance(modules[0], nn.Conv2d)
             and isinstance(modules[1], nn.ReLU | nn.ReLU6)
             and isinstance(modules[2], nn.Conv2d)
+            and {str(node.target), str(second.target)} <= own
         ):
             clips = isinstance(modules[1], nn.ReLU6)
             found.append(Pair(str(node.target), activation.name, clips, str(second.target)))
     return tuple(found)
+
+
+def called_once(trunk: fx.GraphModule) -> set[str]:
+    """Returns the names of the modules that may be rewritten for what calls them, as nothing else
+    calls them or has the same weights."""
+    calls = Counter(str(node.target) for node in trunk.graph.nodes if node.op == "call_module")
+    reads = {str(node.target) for node in trunk.graph.nodes if node.op == "get_attr"}
+    tensors = dict(trunk.named_parameters(remove_duplicate=False))
+    uses = Counter(id(value) for value in tensors.values())
+
+    def alone(module: str) -> bool:
+        own = [name for name in tensors if name.rpartition(".")[0] == module]
+        return all(uses[id(tensors[name])] == 1 and name not in reads for name in own)
+
+    return {module for module, count in calls.items() if count == 1 and alone(module)}
 
 
 def _only_user(node: fx.Node) -> fx.Node | None:
@@ -87,30 +109,6 @@ def _only_user(node: fx.Node) -> fx.Node | None:
 def module_of(trunk: fx.GraphModule, node: fx.Node) -> nn.Module | None:
     """Returns the module that a node calls, if it calls one."""
     return trunk.get_submodule(str(node.target)) if node.op == "call_module" else None
-
-
-def _channel_maxima(
-    trunk: fx.GraphModule, pairs: tuple[Pair, ...], images: np.ndarray
-) -> list[tuple[Pair, Tensor]]:
-    """Largest value of each channel (C,) behind each pair's ReLU, over all images."""
-    largest: dict[str, Tensor] = {}
-    names = {pair.activation for pair in pairs}
-
-    class Looking(fx.Interpreter):
-        """Runs the trunk and looks at the named values."""
-
-        def run_node(self, n: fx.Node) -> object:
-            value = super().run_node(n)
-            if n.name in names:
-                found = value.amax(dim=(0, 2, 3))
-                before = largest.get(n.name)
-                largest[n.name] = found if before is None else torch.maximum(before, found)
-            return value
-
-    for part in np.array_split(images, max(1, len(images) // 8)):
-        pixels = torch.from_numpy(part).permute(0, 3, 1, 2).float() - PIXEL_OFFSET
-        Looking(trunk).run(pixels)
-    return [(pair, largest[pair.activation]) for pair in pairs]
 
 
 def _factors(largest: Tensor, clips: bool) -> Tensor:

@@ -86,7 +86,7 @@ def choose_float_layers(
         seed: of that draw.
         apart: ids of images that do not judge, since the choice is tested on them.
     """
-    deployable = conversions.equalized
+    deployable = conversions.rescaled
     trunk = fx.symbolic_trace(deployable.trunk)
     samples = conversions.calibration[:_SENSITIVITY_IMAGES]
     cost = multiply_accumulates(trunk, deployable.trunk_input(samples[:1]))

@@ -1,12 +1,16 @@
 """Linear streams: channels that convolutions add up without an activation share one scale well.
 
 A residual network hands a sum from block to block: convolutions without an activation write it,
-and further convolutions read it. Nothing on the way is nonlinear, so each channel may be moved and
-stretched as one likes, if all writers do it and all readers undo it. Here every channel is centred
-about zero and made as wide as the widest, so that all of them use all steps of the tensor's one
-scale. It is the equalization of Nagel et al., Data-Free Quantization Through Weight Equalization
-and Bias Correction, ICCV 2019 (sections 4.1 and 4.2), for the tensors that have no ReLU, where it
-changes no answer of any picture.
+and further convolutions read it. Nothing on the way is nonlinear, so each channel may be shifted
+and scaled as one likes, if all writers w do it and all readers r undo it:
+
+    x' = (x − m)·s,  W_w' = s·W_w,  b_w' = (b_w − m)·s,  W_r' = W_r / s,  b_r' = b_r + Σ W_r·m
+
+Here m is the middle of each channel's range and s makes it as wide as the widest, up to a limit,
+so that all channels use all steps of the tensor's one scale. This is cross-layer equalization
+(Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019,
+section 4.1) with a shift, for the tensors that have no ReLU, where it changes no answer of any
+picture.
 """
 
 from __future__ import annotations
@@ -21,10 +25,15 @@ import torch
 from torch import Tensor, fx, nn
 
 from export.deployable import Deployable
-from export.quantization.equalization import LARGEST_FACTOR, by_weight, module_of
+from export.quantization.channel_extremes import Extremes, channel_extremes
+from export.quantization.equalization import (
+    LARGEST_FACTOR,
+    by_weight,
+    called_once,
+    module_of,
+)
 
 _ADDITIONS = (operator.add, operator.iadd, torch.add)
-_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -43,19 +52,6 @@ class Stream:
     padded: bool
 
 
-@dataclass(frozen=True)
-class _Extremes:
-    """Smallest and largest value of each channel, (C,)."""
-
-    low: Tensor
-    high: Tensor
-
-    def joined(self, other: _Extremes | None) -> _Extremes:
-        if other is None:
-            return self
-        return _Extremes(torch.minimum(self.low, other.low), torch.maximum(self.high, other.high))
-
-
 def level_streams(deployable: Deployable, images: np.ndarray) -> Deployable:
     """Returns a copy whose linear streams have channels of equal width, centred about zero.
 
@@ -66,7 +62,8 @@ def level_streams(deployable: Deployable, images: np.ndarray) -> Deployable:
     trunk = fx.symbolic_trace(copy.deepcopy(deployable.trunk))
     streams = find_streams(trunk)
     with torch.no_grad():
-        extremes = _extremes(deployable, trunk, streams, images)
+        names = {name for stream in streams for name in stream.values}
+        extremes = channel_extremes(deployable, trunk, names, images)
         for stream in streams:
             moved = _centres(trunk, stream, extremes)
             _rewrite(trunk, stream, moved, _factors(stream, moved, extremes))
@@ -97,24 +94,29 @@ def _stream(
     trunk: fx.GraphModule, values: tuple[str, ...], nodes: Mapping[str, fx.Node]
 ) -> Stream | None:
     """Returns the stream of these values, None if anything else writes or reads one of them."""
+    own = called_once(trunk)
+    sums = {name for name in values if _is_addition(nodes[name])}
     readers: dict[str, tuple[str, ...]] = {}
-    convolutions = []
     for name in values:
-        if not _is_addition(nodes[name]) and _convolution(trunk, nodes[name]) is None:
+        # A convolution can read one value of the stream and write another.
+        readers[name] = tuple(user.name for user in nodes[name].users if user.name not in sums)
+        if not nodes[name].users:
             return None
-        outside = [user for user in nodes[name].users if user.name not in values]
-        modules = [_convolution(trunk, user) for user in outside]
-        if not nodes[name].users or any(module is None for module in modules):
-            return None
-        convolutions += [module for module in modules if module is not None]
-        readers[name] = tuple(user.name for user in outside)
-    return Stream(values, readers, padded=any(_pads(module) for module in convolutions))
+    writers = [name for name in values if name not in sums]
+    reading = {name for each in readers.values() for name in each}
+    found = {name: _convolution(trunk, nodes[name]) for name in (*writers, *reading)}
+    modules = {name: module for name, module in found.items() if module is not None}
+    if len(modules) < len(found) or not {str(nodes[name].target) for name in found} <= own:
+        return None
+    if len({modules[name].out_channels for name in writers}) > 1:  # one is added to every channel
+        return None
+    return Stream(values, readers, padded=any(_pads(modules[name]) for name in reading))
 
 
 def _is_addition(node: fx.Node) -> bool:
     """Whether a node adds two values of the graph."""
     known = node.op == "call_function" and node.target in _ADDITIONS and not node.kwargs
-    return known and all(isinstance(term, fx.Node) for term in node.args)
+    return known and len(node.args) == 2 and all(isinstance(term, fx.Node) for term in node.args)
 
 
 def _convolution(trunk: fx.GraphModule, node: fx.Node) -> nn.Conv2d | None:
@@ -123,36 +125,11 @@ def _convolution(trunk: fx.GraphModule, node: fx.Node) -> nn.Conv2d | None:
 
 
 def _pads(module: nn.Conv2d) -> bool:
-    return module.padding != "valid" and any(module.padding)
-
-
-def _extremes(
-    deployable: Deployable,
-    trunk: fx.GraphModule,
-    streams: tuple[Stream, ...],
-    images: np.ndarray,
-) -> dict[str, _Extremes]:
-    """The extremes of every value of every stream over all images."""
-    wanted = {name for stream in streams for name in stream.values}
-    found: dict[str, _Extremes] = {}
-
-    class Looking(fx.Interpreter):
-        """Runs the trunk and looks at the values of the streams."""
-
-        def run_node(self, n: fx.Node) -> object:
-            value = super().run_node(n)
-            if n.name in wanted:
-                seen = _Extremes(value.amin(dim=(0, 2, 3)), value.amax(dim=(0, 2, 3)))
-                found[n.name] = seen.joined(found.get(n.name))
-            return value
-
-    for part in np.array_split(images, -(-len(images) // _BATCH)):
-        Looking(trunk).run(deployable.trunk_input(part))
-    return found
+    return module.padding_mode == "zeros" and module.padding != "valid" and any(module.padding)
 
 
 def _centres(
-    trunk: fx.GraphModule, stream: Stream, extremes: Mapping[str, _Extremes]
+    trunk: fx.GraphModule, stream: Stream, extremes: Mapping[str, Extremes]
 ) -> dict[str, Tensor]:
     """By how much each value of the stream is moved down, (C,): a sum by the sum of its terms."""
     nodes = {node.name: node for node in trunk.graph.nodes}
@@ -170,7 +147,7 @@ def _centres(
 
 
 def _factors(
-    stream: Stream, moved: Mapping[str, Tensor], extremes: Mapping[str, _Extremes]
+    stream: Stream, moved: Mapping[str, Tensor], extremes: Mapping[str, Extremes]
 ) -> Tensor:
     """What each channel of the stream is multiplied by, 1 or more, (C,)."""
     shares = []
@@ -179,7 +156,7 @@ def _factors(
         width = torch.maximum(above.abs(), below.abs())
         shares.append(width / width.max().clamp_min(torch.finfo(width.dtype).tiny))
     widest = torch.stack(shares).amax(dim=0)
-    factors = (1 / widest.clamp_min(1 / LARGEST_FACTOR)).clamp_min(1.0)
+    factors = 1 / widest.clamp_min(1 / LARGEST_FACTOR)
     return torch.where(widest > 0, factors, 1.0)  # it says the same of every image: leave it
 
 

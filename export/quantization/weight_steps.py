@@ -68,21 +68,26 @@ def settle_weights(
     float_layers: Collection[str] = (),
     *,
     keep_sums: bool = True,
+    only_depthwise: bool = False,
 ) -> Deployable:
     """Returns a copy whose trunk's convolutions have their weights on these steps.
+
+    Whatever is converted has to lie on them: biases are corrected for them.
 
     Args:
         deployable: with float weights.
         smallest: weights of fewer numbers are left alone, where a format leaves them in float.
         float_layers: names of convolutions that are left alone.
         keep_sums: whether depthwise kernels keep their sums.
+        only_depthwise: leaves all others between steps.
     """
     trunk = copy.deepcopy(deployable.trunk)
     with torch.no_grad():
         for name, module in trunk.named_modules():
             if not isinstance(module, nn.Conv2d) or module.weight.numel() < smallest:
                 continue
-            if name not in float_layers:
+            wanted = is_depthwise(module.weight) or not only_depthwise
+            if wanted and name not in float_layers:
                 scale = channel_scale(module.weight)
                 steps = weight_steps(module.weight, scale, keep_sums=keep_sums)
                 module.weight.copy_(steps * scale)

@@ -21,6 +21,9 @@ from runtimes.session import open_model
 quiet_converters()
 pytest.importorskip("coremltools", reason="needs the coreml group")
 from export import coreml_export  # noqa: E402
+from export.conversions import Conversions  # noqa: E402
+from export.formats import select_formats  # noqa: E402
+from export.quantization.weight_steps import channel_scale, weight_steps  # noqa: E402
 
 SIZE = 32
 
@@ -91,3 +94,25 @@ def test_w8a8_answers_resemble_torchs(
     wanted = deployable(torch.from_numpy(images[:16]).float())
     difference = np.abs(found.probabilities - wanted.probabilities.numpy())
     assert 0 < difference.max() < 0.25
+
+
+def test_int8_weights_are_the_steps_that_biases_were_corrected_for(
+    contract: Contract, images: np.ndarray
+) -> None:
+    torch.manual_seed(0)
+    trunk = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 64, 3, 2, 1), torch.nn.ReLU6(), torch.nn.Conv2d(64, 256, 1)
+    )
+    model = Classifier("wide", trunk, 256, 4, 0.0).eval().requires_grad_(False)
+    conversions = Conversions(model, contract, images[:8])
+    (form,) = select_formats(["coreml:int8-weights"])
+    program = conversions._coreml(form)._mil_program.functions["main"]
+    (stored,) = program.find_ops(op_type="constexpr_affine_dequantize")
+    weight = Deployable(model, 1.0).trunk.get_submodule("2").weight
+    wanted = weight_steps(weight, channel_scale(weight)).numpy()
+    assert weight.numel() == 128 * 128
+    assert np.array_equal(stored.quantized_data.val, wanted)
+    # Rounding once more from float16, without settling, moves some.
+    again = weight.half().float()
+    scale = channel_scale(again).half().float()
+    assert not np.array_equal((again / scale).round().numpy(), wanted)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from distill.models import Classifier
-from export.folding import fold_batch_norm, fold_input_scale, pad_pools_with_zeros
+from distill.torchvision_compat import import_torchvision
+from export.folding import (
+    drop_stochastic_depth,
+    fold_batch_norm,
+    fold_input_scale,
+    pad_pools_with_zeros,
+)
 
 PIXELS = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 
@@ -68,3 +74,12 @@ def test_pools_after_a_relu_pad_with_zeros_and_others_with_minus_infinity() -> N
     plain = fold_batch_norm(nn.Sequential(nn.Conv2d(3, 4, 1), nn.MaxPool2d(3, 2, 1)).eval())
     negative = -PIXELS.abs()
     assert torch.equal(pad_pools_with_zeros(plain)(negative), plain(negative))
+
+
+def test_whole_blocks_are_dropped_in_training_only() -> None:
+    for training in (False, True):
+        block = import_torchvision().ops.StochasticDepth(0.5, "row").train(training)
+        trunk = fx.symbolic_trace(nn.Sequential(nn.Conv2d(3, 4, 1), block, nn.ReLU()))
+        calls = [node.op for node in drop_stochastic_depth(trunk).graph.nodes]
+        assert ("call_function" in calls) == training
+        assert calls.count("call_module") == 2

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, fx, nn
 
 from distill.models import Classifier
+from export import conversions
+from export.conversions import Conversions
 from export.deployable import Deployable
+from export.formats import select_formats
 from export.quantization.bias_correction import (
     Rounding,
     correct_biases,
@@ -21,7 +27,9 @@ from export.quantization.bias_correction import (
     integer_activation,
     small_kept,
 )
+from export.quantization.settings import DEFAULT
 from export.quantization.silent_channels import lift_silent_channels
+from runtimes.contract import Contract
 
 
 def _coarse(weight: torch.Tensor) -> torch.Tensor:
@@ -141,3 +149,31 @@ def test_rounding_in_place_changes_no_number_of_the_network(
     assert found[0].keys() == found[1].keys()
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
     assert torch.equal(found[0]["trunk.shift"], torch.full((3,), 0.1))
+
+
+@pytest.mark.parametrize("step", ["equalize", "level_streams"])
+def test_another_way_to_int8_makes_the_network_anew(
+    step: str,
+    classifier: Classifier,
+    contract: Contract,
+    images: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    called: list[str] = []
+
+    def keep(name: str, module: Deployable, images: np.ndarray) -> Deployable:
+        called.append(name)
+        return module
+
+    for name in ("equalize", "level_streams"):
+        monkeypatch.setattr(conversions, name, partial(keep, name))
+    made = Conversions(classifier, contract, images[:8])
+    assert made.rescaled is made.rescaled
+    assert called == ["equalize", "level_streams"]
+    other = made.with_quantization(replace(DEFAULT, **{step: False}))
+    assert other.rescaled is other.rescaled
+    assert called[2:] == [name for name in called[:2] if name != step]
+    # Weights alone are rounded from the network as it is.
+    called.clear()
+    other.half_check(select_formats(["coreml:int8-weights"])[0])
+    assert called == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from distill.models import Classifier, build_classifier
 from export.deployable import Deployable
+from export.quantization.equalization import equalize, find_pairs
 from export.quantization.precisions import ROUNDINGS
 from export.quantization.sensitivity import measure_sensitivity
 from export.quantization.streams import find_streams, level_streams
@@ -43,9 +47,18 @@ def uneven(reader: nn.Conv2d) -> Deployable:
             factors.view(reader.groups, -1)
             .repeat_interleave(reader.out_channels // reader.groups, 0)[:, :, None, None]
         )  # fmt: skip
-    width = reader.out_channels
-    model = Classifier("residual", trunk, width, 4, 0.0).eval().requires_grad_(False)
-    return Deployable(model, 1.0)
+    return deployable(trunk, reader.out_channels)
+
+
+def deployable(trunk: nn.Module, width: int) -> Deployable:
+    """The trunk with a head on its `width` channels."""
+    return Deployable(Classifier("wired", trunk, width, 4, 0.0).eval().requires_grad_(False), 1.0)
+
+
+def check_same_answers(before: Deployable, after: Deployable, images: np.ndarray) -> None:
+    """Both see the same in images that nothing was measured on."""
+    wanted, found = (each.trunk(each.trunk_input(images)) for each in (before, after))
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max()))
 
 
 READERS = {
@@ -80,14 +93,9 @@ def test_the_answers_stay(kind: str, first: bool, images: np.ndarray) -> None:
     if first:  # channels first, as Core ML takes pictures
         before = before.channels_first()
     after = level_streams(before, images[:32])
-    pixels = torch.from_numpy(images[32:]).float()
-    pixels = pixels.permute(0, 3, 1, 2) if first else pixels
     changed = after.trunk.get_submodule("first").weight - before.trunk.get_submodule("first").weight
     assert changed.abs().max() > 0.1 * before.trunk.get_submodule("first").weight.abs().max()
-    wanted = before(pixels).cam
-    torch.testing.assert_close(
-        after(pixels).cam, wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max())
-    )
+    check_same_answers(before, after, images[32:])
 
 
 def test_channels_are_centred_and_fill_the_range(images: np.ndarray) -> None:
@@ -108,6 +116,7 @@ def test_a_reader_that_pads_gets_channels_that_are_not_moved(images: np.ndarray)
     after = level_streams(before, images)
     found, wanted = values(after, images)["first"], values(before, images)["first"]
     factors = (found / wanted).amax(dim=(0, 2, 3))
+    assert factors.max() > 2
     torch.testing.assert_close(found, wanted * factors[:, None, None], rtol=1e-3, atol=1e-2)
 
 
@@ -120,18 +129,86 @@ def test_int8_noise_falls(images: np.ndarray) -> None:
     assert noise[1] > noise[0] + 6
 
 
-def test_a_channel_that_says_the_same_of_every_image_is_left_alone(images: np.ndarray) -> None:
+def test_a_channel_that_says_the_same_of_every_image_is_moved_and_not_stretched(
+    images: np.ndarray,
+) -> None:
     trunk = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.ReLU6())
     with torch.no_grad():
         trunk[0].weight[1] = 0
-    model = Classifier("constant", trunk, 4, 4, 0.0).eval().requires_grad_(False)
-    before = Deployable(model, 1.0)
+        trunk[0].bias[1] = 2
+    before = deployable(trunk, 4)
     after = level_streams(before, images[:8])
-    for name, value in after.trunk.named_parameters():
-        assert torch.isfinite(value).all(), name
-    assert torch.equal(after.trunk.get_submodule("0").weight[1], torch.zeros(3, 1, 1))
-    pixels = torch.from_numpy(images[8:]).float()
-    torch.testing.assert_close(after(pixels).cam, before(pixels).cam, rtol=1e-3, atol=1e-3)
+    first, second = (after.trunk.get_submodule(name) for name in "01")
+    assert first.bias[1] == 0
+    assert torch.equal(second.weight[:, 1], before.trunk.get_submodule("1").weight[:, 1])
+    check_same_answers(before, after, images[8:])
+
+
+class Wired(nn.Module):
+    """A first convolution, another, and a last one that reads what `wire` makes of both."""
+
+    def __init__(self, wire: Callable[[nn.Module, Tensor], Tensor], **layers: nn.Module) -> None:
+        super().__init__()
+        self.first, self.other = nn.Conv2d(3, 8, 1, bias=False), nn.Conv2d(8, 8, 1)
+        self.last = nn.Sequential(nn.Conv2d(8, 12, 1), nn.ReLU6())
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+        self.wire = wire
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, 3, S, S) to the last convolution's map."""
+        return self.last(self.wire(self, self.first(pixels)))
+
+
+WIRINGS = {
+    "reads and writes one stream": (lambda net, x: x + net.other(x), {}),
+    "reads one padded": (
+        lambda net, x: x + net.other(x),
+        {"other": nn.Conv2d(8, 8, 3, padding=1)},
+    ),
+    "twice itself": (lambda net, x: torch.add(x, x), {}),
+    "in place": (lambda net, x: operator.iadd(net.other(torch.relu(x)), x), {}),
+    "one convolution twice": (lambda net, x: x + net.other(net.other(x)), {}),
+    "one channel to all": (
+        lambda net, x: x + net.other(torch.relu(x)),
+        {"other": nn.Conv2d(8, 1, 1)},
+    ),
+    "scaled": (lambda net, x: torch.add(x, net.other(x), alpha=2), {}),
+    "plus a number": (lambda net, x: net.other(x + 1.0), {}),
+}
+
+
+@pytest.mark.parametrize("kind", WIRINGS)
+def test_other_wirings_answer_as_before(kind: str, images: np.ndarray) -> None:
+    wire, layers = WIRINGS[kind]
+    torch.manual_seed(0)
+    trunk = Wired(wire, **layers)
+    with torch.no_grad():
+        trunk.first.weight.mul_(torch.logspace(-1, 0.5, 8)[:, None, None, None])
+    before = deployable(trunk, 12)
+    check_same_answers(before, level_streams(before, images[:16]), images[16:])
+
+
+@pytest.mark.parametrize(
+    "kind", ["reads and writes one stream", "reads one padded", "twice itself"]
+)
+def test_those_wirings_are_levelled(kind: str) -> None:
+    wire, layers = WIRINGS[kind]
+    trunk = fx.symbolic_trace(deployable(Wired(wire, **layers), 12).trunk)
+    (stream,) = (each for each in find_streams(trunk) if "first" in each.values)
+    assert "add" in stream.values
+    assert stream.padded == ("padded" in kind)
+
+
+def test_weights_that_two_convolutions_share_are_left_alone(images: np.ndarray) -> None:
+    trunk = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.ReLU6()
+    )
+    trunk[3].weight = trunk[1].weight
+    before = deployable(trunk, 4)
+    assert find_streams(fx.symbolic_trace(before.trunk)) == ()
+    assert find_pairs(fx.symbolic_trace(before.trunk)) == ()
+    check_same_answers(before, equalize(level_streams(before, images[:8]), images[:8]), images[8:])
 
 
 def test_what_anything_else_reads_or_writes_is_no_stream(classifier: Classifier) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
+import numpy as np
 import torch
 from torch import nn
 
 from distill.models import Classifier
+from export.conversions import Conversions
 from export.deployable import Deployable
 from export.quantization.bias_correction import integer
 from export.quantization.weight_steps import (
@@ -16,6 +16,7 @@ from export.quantization.weight_steps import (
     settle_weights,
     weight_steps,
 )
+from runtimes.contract import Contract
 
 KERNELS = torch.randn(500, 1, 3, 3, generator=torch.Generator().manual_seed(0))
 
@@ -47,7 +48,8 @@ def test_rounding_once_more_changes_nothing(classifier: Classifier) -> None:
     for name, module in settled.named_modules():
         if isinstance(module, nn.Conv2d):
             torch.testing.assert_close(integer()(module.weight), module.weight, msg=name)
-            # Nor does it from float16, as Core ML rounds: a step is 127 times what float16 loses.
+            # Nor does it from float16, as Core ML rounds: at 127 steps the weight and its scale
+            # lose an eighth of a step together, and half a step would move it.
             stored = module.weight.half().float()
             scale = channel_scale(stored).half().float()
             steps = (stored / scale).round()
@@ -56,13 +58,33 @@ def test_rounding_once_more_changes_nothing(classifier: Classifier) -> None:
 
 def test_only_depthwise_kernels_leave_the_nearest_step(classifier: Classifier) -> None:
     before = Deployable(classifier, 1.0)
-    after = settle_weights(copy.deepcopy(before))
+    after = settle_weights(before)
     for name, module in before.trunk.named_modules():
         if isinstance(module, nn.Conv2d):
             scale = channel_scale(module.weight)
             nearest = (module.weight / scale).round() * scale
             same = torch.equal(after.trunk.get_submodule(name).weight, nearest)
             assert same == (name != "depthwise.0"), name
+
+
+def test_fine_tuning_starts_between_steps(
+    classifier: Classifier, contract: Contract, images: np.ndarray
+) -> None:
+    conversions = Conversions(classifier, contract, images)
+    start, end = conversions.trainable_network().trunk, conversions.int8_network.trunk
+    for name, module in start.named_modules():
+        if isinstance(module, nn.Conv2d):
+            steps = module.weight / channel_scale(module.weight)
+            between = (steps - steps.round()).abs().mean()
+            assert (between > 0.1) == (name != "depthwise.0"), name
+            torch.testing.assert_close(module.bias, end.get_submodule(name).bias, msg=name)
+
+
+def test_sums_are_kept_only_if_asked_for(classifier: Classifier) -> None:
+    before = Deployable(classifier, 1.0)
+    weight = before.trunk.get_submodule("depthwise.0").weight
+    found = settle_weights(before, keep_sums=False).trunk.get_submodule("depthwise.0").weight
+    assert torch.equal(found, (weight / channel_scale(weight)).round() * channel_scale(weight))
 
 
 def test_what_a_format_leaves_in_float_is_not_rounded() -> None:

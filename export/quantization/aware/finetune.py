@@ -137,7 +137,7 @@ def finetune(
         weight = class_weight(context.dataset.class_counts(), recipe.budget.student.class_weights)
         drawn = draw_calibration_set(dataset, settings.calibration_images, settings.seed)
         calibration, images = read_calibration_set(dataset, drawn, contract.preprocessing)
-        network = Conversions(classifier, contract, images).int8_network
+        network = Conversions(classifier, contract, images).trainable_network()
         first = measure(network.trunk, images)
         trunk = aware_trunk(network.trunk, first)
         model = DeployedClassifier(network.with_trunk(trunk))
