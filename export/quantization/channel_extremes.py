@@ -11,8 +11,6 @@ from torch import Tensor, fx
 
 from export.deployable import Deployable
 
-_BATCH = 8
-
 
 @dataclass(frozen=True)
 class Extremes:
@@ -29,7 +27,12 @@ class Extremes:
 
 
 def channel_extremes(
-    deployable: Deployable, trunk: fx.GraphModule, names: Collection[str], images: np.ndarray
+    deployable: Deployable,
+    trunk: fx.GraphModule,
+    names: Collection[str],
+    images: np.ndarray,
+    *,
+    batch: int,
 ) -> dict[str, Extremes]:
     """Returns the extremes of the named values over all images.
 
@@ -38,6 +41,7 @@ def channel_extremes(
         trunk: the traced trunk; nothing is computed for gradients.
         names: of nodes with maps (N, C, h, w).
         images: uint8 (M, S, S, 3).
+        batch: images at once; the last digits of a sum depend on it.
     """
     found: dict[str, Extremes] = {}
 
@@ -52,6 +56,6 @@ def channel_extremes(
             return value
 
     with torch.no_grad():
-        for start in range(0, len(images), _BATCH):
-            Looking(trunk).run(deployable.trunk_input(images[start : start + _BATCH]))
+        for start in range(0, len(images), batch):
+            Looking(trunk).run(deployable.trunk_input(images[start : start + batch]))
     return found

@@ -27,6 +27,7 @@ from export.quantization.channel_extremes import channel_extremes
 
 LARGEST_FACTOR = 32.0
 _SHARE_OF_SIX = 0.5
+_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def equalize(deployable: Deployable, images: np.ndarray) -> Deployable:
     trunk = fx.symbolic_trace(copy.deepcopy(deployable.trunk))
     pairs = find_pairs(trunk)
     with torch.no_grad():
-        found = channel_extremes(deployable, trunk, {pair.activation for pair in pairs}, images)
+        names = {pair.activation for pair in pairs}
+        found = channel_extremes(deployable, trunk, names, images, batch=_BATCH)
         for pair in pairs:
             _scale(trunk, pair, _factors(found[pair.activation].high, pair.clips))
     return deployable.with_trunk(trunk.eval())

@@ -33,6 +33,7 @@ from export.quantization.equalization import (
     module_of,
 )
 
+_BATCH = 16
 _ADDITIONS = (operator.add, operator.iadd, torch.add)
 
 
@@ -63,7 +64,7 @@ def level_streams(deployable: Deployable, images: np.ndarray) -> Deployable:
     streams = find_streams(trunk)
     with torch.no_grad():
         names = {name for stream in streams for name in stream.values}
-        extremes = channel_extremes(deployable, trunk, names, images)
+        extremes = channel_extremes(deployable, trunk, names, images, batch=_BATCH)
         for stream in streams:
             moved = _centres(trunk, stream, extremes)
             _rewrite(trunk, stream, moved, _factors(stream, moved, extremes))
