@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from android_demo.check.model import shipped
     from android_demo.check.parity import LARGEST, compare
     from android_demo.check.tools import find_tools
+    from distill.provenance import provenance
     from runtimes.atomic import check_output, write_json
     from runtimes.console import fail, say
 
@@ -66,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
         f"XNNPACK took {'the whole graph' if result.whole_graph else 'part of the graph'}"
     )
     if args.json is not None:
-        write_json(args.json, {"model": model.name, **result.to_json()})
+        found = {"model": model.name, **result.to_json(), "provenance": provenance()}
+        write_json(args.json, found)
         say(f"wrote {args.json}")
     if result.probability > LARGEST or result.equal_answers < len(pictures):
         other = len(pictures) - result.equal_answers

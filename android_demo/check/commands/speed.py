@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from android_demo.check.speed import HEIGHT, WIDTH, measure
     from android_demo.check.tools import find_tools
     from benchmarks.latency.machine import describe_machine
+    from distill.provenance import provenance
     from runtimes.atomic import check_output, write_json
     from runtimes.console import fail, say, table
     from runtimes.errors import InputError
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
                 "machine": asdict(describe_machine()),
                 "photo": [WIDTH, HEIGHT],
                 "cases": [case.to_json() for case in cases],
+                "provenance": provenance(),
             },
         )
         say(f"wrote {args.json}")
