@@ -213,7 +213,8 @@ def _storage(value: Any) -> int:
 def _check_stored(layer: str, accurate: Tensor, approximate: Tensor) -> None:
     if not all_finite(approximate):
         raise GateError(
-            f"the layer {layer} meets values that this format cannot store: float16 ends at 65504, "
-            f"and its own answers reach {float(accurate.abs().max()):.3g} in float32. Export fp32 "
-            "for this network, or train it again with a lower learning rate."
+            f"the layer {layer} meets values that this format cannot store: its own answers reach "
+            f"{float(accurate.abs().max()):.3g} in float32, float16 ends at 65504, and int8 needs "
+            "values some thousand times below the end of float32, 3.4e38. Export fp32 for this "
+            "network, or train it again with a lower learning rate."
         )

@@ -142,7 +142,7 @@ def _centres(
             assert isinstance(second, fx.Node)
             moved[name] = moved[first.name] + moved[second.name]
         else:
-            middle = (extremes[name].low + extremes[name].high) / 2
+            middle = extremes[name].low / 2 + extremes[name].high / 2  # their sum may be infinite
             moved[name] = torch.zeros_like(middle) if stream.padded else middle
     return moved
 

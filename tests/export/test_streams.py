@@ -120,6 +120,16 @@ def test_a_reader_that_pads_gets_channels_that_are_not_moved(images: np.ndarray)
     torch.testing.assert_close(found, wanted * factors[:, None, None], rtol=1e-3, atol=1e-2)
 
 
+def test_the_middle_of_very_large_values_is_finite(images: np.ndarray) -> None:
+    before = uneven(READERS["1x1"]())
+    with torch.no_grad():
+        before.trunk.get_submodule("first").bias[3] = 3e38
+    after = level_streams(before, images[:8])
+    assert all(
+        torch.isfinite(value).all() for value in after.trunk.get_submodule("first").parameters()
+    )
+
+
 def test_int8_noise_falls(images: np.ndarray) -> None:
     before = uneven(READERS["1x1"]())
     noise = [
