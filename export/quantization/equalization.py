@@ -89,8 +89,10 @@ def find_pairs(trunk: fx.GraphModule) -> tuple[Pair, ...]:
 
 
 def called_once(trunk: fx.GraphModule) -> set[str]:
-    """Returns the names of the modules that may be rewritten for what calls them, as nothing else
-    calls them or has the same weights."""
+    """Returns the names of the modules that one node calls and that share no weights.
+
+    Only they may be rewritten for what stands around that node.
+    """
     calls = Counter(str(node.target) for node in trunk.graph.nodes if node.op == "call_module")
     reads = {str(node.target) for node in trunk.graph.nodes if node.op == "get_attr"}
     tensors = dict(trunk.named_parameters(remove_duplicate=False))

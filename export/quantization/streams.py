@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,15 +87,18 @@ def find_streams(trunk: fx.GraphModule) -> tuple[Stream, ...]:
             members[name] = joined
     groups = {id(joined): joined for joined in members.values()}.values()
     ordered = (tuple(name for name in nodes if name in joined) for joined in groups)
-    found = (_stream(trunk, values, nodes) for values in ordered)
+    own = called_once(trunk)
+    found = (_stream(trunk, values, nodes, own) for values in ordered)
     return tuple(stream for stream in found if stream is not None)
 
 
 def _stream(
-    trunk: fx.GraphModule, values: tuple[str, ...], nodes: Mapping[str, fx.Node]
+    trunk: fx.GraphModule,
+    values: tuple[str, ...],
+    nodes: Mapping[str, fx.Node],
+    own: Collection[str],
 ) -> Stream | None:
-    """Returns the stream of these values, None if anything else writes or reads one of them."""
-    own = called_once(trunk)
+    """Returns the stream of these values, None if anything but the `own` modules touches them."""
     sums = {name for name in values if _is_addition(nodes[name])}
     readers: dict[str, tuple[str, ...]] = {}
     for name in values:
@@ -107,7 +110,7 @@ def _stream(
     reading = {name for each in readers.values() for name in each}
     found = {name: _convolution(trunk, nodes[name]) for name in (*writers, *reading)}
     modules = {name: module for name, module in found.items() if module is not None}
-    if len(modules) < len(found) or not {str(nodes[name].target) for name in found} <= own:
+    if len(modules) < len(found) or any(str(nodes[name].target) not in own for name in found):
         return None
     if len({modules[name].out_channels for name in writers}) > 1:  # one is added to every channel
         return None
