@@ -13,7 +13,7 @@ from distill.sample import SAMPLE_FOLDER, write_sample
 from export.golden import golden_images
 from export.image_set import ImageSet, draw_at_random, network_pixels, with_content
 from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
-from runtimes.console import warn
+from runtimes.console import note, warn
 from runtimes.contract import Contract
 from runtimes.errors import InputError
 
@@ -115,5 +115,10 @@ def _draw_parity(dataset: Dataset, wanted: Draw) -> ImageSet:
         raise InputError(
             f"no side of the split has {SMALLEST_PARITY} images to compare files on (the "
             f"{chosen.side} side has {len(chosen.ids)}). Train on a larger data set."
+        )
+    if len(chosen.ids) < wanted.parity_images:
+        note(
+            f"the {chosen.side} side has {len(chosen.ids):,} images; files are compared on all of "
+            f"them, not on {wanted.parity_images:,}."
         )
     return chosen

@@ -5,11 +5,13 @@ the unknown score, chosen on validation images and pictures for choosing, report
 and coverage; where the networks looked, beside lesion masks and pasted artefacts; groups of
 patients; changes of the picture; operating points for melanoma. What was answered is kept in
 --work, so the same command goes on after a stop. --adopt puts temperature, unknown score,
-thresholds and their evidence into the run: export it again after that.
+thresholds and their evidence into the run: export it again after that. --files-only measures the
+files of a new export, and keeps in --out what was measured of anything else.
 
 examples:
   python -m benchmarks trust runs/ssd_kd --adopt
   python -m benchmarks trust runs/ssd_kd --artifacts artifacts/ssd_kd --leave-out runs/leave_out
+  python -m benchmarks trust runs/ssd_kd --artifacts artifacts/ssd_kd --files-only
   python -m benchmarks trust models/NAME --data DATA --masks masks.zip --photos FOLDER
   python -m benchmarks trust runs/ssd_kd --run no_kd=runs/no_kd --run teacher=runs/ssd_kd/teacher
 
@@ -56,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=seed, default=0, help="of all draws")
     add("--threads", type=threads, default=2, help="of each runtime")
     add("--adopt", action="store_true", help="write what was fitted into RUN")
+    add("--files-only", action="store_true", help="keep in --out what is not about the files")
     add("--work", type=path, help="where answers are kept (default data/trust and the name)")
     add("--out", type=path, default=Path("results/trust"), metavar="FOLDER", help="of the results")
 
@@ -76,11 +79,13 @@ def run(args: argparse.Namespace) -> int:
         check_question,
         named_networks,
     )
+    from benchmarks.trust.renew import read_earlier, renew
     from distill.comparison import read_student
     from distill.dataset import open_dataset
     from export.formats import select_formats
     from runtimes.console import note, say
 
+    _check_files_only(args)
     amounts = _amounts(args)
     check_trust_folder(args.out)
     _, contract = read_student(args.run_folder)
@@ -103,9 +108,13 @@ def run(args: argparse.Namespace) -> int:
     if masks is None:
         note(f"{dataset.source} has no lesion masks beside it; --masks names some.")
     setting = Setting(dataset, contract, amounts, masks, _photos(args.photos), Kept(work))
-    fitted, held_out = fit(setting, question)
-    document = measure(setting, question, fitted, held_out)
-    write_trust(args.out, document, setting, question)
+    if args.files_only:
+        document = renew(read_earlier(args.out, setting, question), setting, question)
+        write_trust(args.out, document, setting, None)
+    else:
+        fitted, held_out = fit(setting, question)
+        document = measure(setting, question, fitted, held_out)
+        write_trust(args.out, document, setting, question)
     _tell(document)
     if args.adopt:
         decision = decided(setting, fitted, document)
@@ -118,6 +127,21 @@ def run(args: argparse.Namespace) -> int:
         say(f"wrote {card}")
     say(f"wrote {args.out}")
     return 0
+
+
+def _check_files_only(args: argparse.Namespace) -> None:
+    from runtimes.errors import InputError
+
+    if not args.files_only:
+        return
+    if args.artifacts is None:
+        raise InputError("--files-only measures exported files. Name them with --artifacts FOLDER.")
+    given = {"--leave-out": args.leave_out, "--run": args.networks, "--adopt": args.adopt}
+    if other := next((option for option, value in given.items() if value), None):
+        raise InputError(
+            f"{other} is about more than the files, which --files-only keeps as it was. Leave one "
+            "of the two out."
+        )
 
 
 def _amounts(args: argparse.Namespace) -> Amounts:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,10 @@ import numpy as np
 from benchmarks.artifacts import listed_files
 from benchmarks.trust.ask import Setting, ask_changed, ask_session, changed_ids
 from benchmarks.trust.calibration import measure_calibration, uncalibrated
-from benchmarks.trust.fit import Fit, Side
+from benchmarks.trust.fit import Side
 from benchmarks.trust.groups_part import measure_changes
 from benchmarks.trust.images import REPORTING
+from benchmarks.trust.operating import OperatingPoint
 from benchmarks.trust.question import Question
 from benchmarks.trust.unknown_part import measure_file
 from distill.checkpoint import STUDENT_FILE
@@ -21,6 +24,7 @@ from distill.unknown import UNKNOWN_FILE
 from export.formats import FORMATS
 from export.reference import reference_session
 from runtimes.console import note
+from runtimes.contract_decision import Alert
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
 from runtimes.prediction import Session
@@ -30,16 +34,39 @@ TORCH = "torch:fp32"
 _INT8 = ("tflite:int8", "onnx:int8", "coreml:w8a8")
 
 
+# Where a class is called: as it was fitted, or as a contract carries it.
+Point = OperatingPoint | Alert
+
+
 def measure_files(
-    setting: Setting, question: Question, found: Fit, missing: list[str]
+    setting: Setting,
+    question: Question,
+    points: Sequence[Point],
+    missing: list[str],
+    known: Mapping[str, dict[str, Any]] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
-    """Measures the files that are asked for; what is left out is added to `missing`."""
-    wanted = _wanted(question)
+    """Measures the files that are asked for.
+
+    Args:
+        setting: what all questions share.
+        question: of the files.
+        points: where melanoma is called, in torch.
+        missing: what is left out is added to it.
+        known: SHA-256 of a file to what was measured of it before.
+    """
+    wanted, rows = _wanted(question), []
+    for key, path in _listed(question).items():
+        before = known.get(sha256_of(path))
+        if before is not None:
+            rows.append(before)
+        elif key in wanted:
+            rows.append(_measure_file(setting, question, points, key, path))
+    measured = {row["format"] for row in rows}
     if question.artifacts is None:
         missing.append("files: no artifact folder")
-    elif left := [form.key for form in FORMATS if form.key not in wanted]:
+    elif left := [form.key for form in FORMATS if form.key not in measured]:
         missing.append(f"files not listed or left out: {', '.join(left)}")
-    return [_measure_file(setting, question, found, key, path) for key, path in wanted.items()]
+    return rows
 
 
 def measure_changed(setting: Setting, question: Question, missing: list[str]) -> dict[str, Any]:
@@ -68,19 +95,22 @@ def measure_changed(setting: Setting, question: Question, missing: list[str]) ->
     return measure_changes(changed, labels[places], [groups[place] for place in places])
 
 
-def _wanted(question: Question) -> dict[str, Path]:
+def _listed(question: Question) -> dict[str, Path]:
     if question.artifacts is None:
         return {}
     files, _ = listed_files(question.artifacts)
-    return {
-        key: question.artifacts / file
-        for key, file in files.items()
-        if question.formats is None or key in question.formats
-    }
+    return {key: question.artifacts / file for key, file in files.items()}
+
+
+def _wanted(question: Question) -> dict[str, Path]:
+    listed = _listed(question)
+    if question.formats is None:
+        return listed
+    return {key: path for key, path in listed.items() if key in question.formats}
 
 
 def _measure_file(
-    setting: Setting, question: Question, found: Fit, key: str, path: Path
+    setting: Setting, question: Question, points: Sequence[Point], key: str, path: Path
 ) -> dict[str, Any]:
     test, sha256 = Side(setting, REPORTING), sha256_of(path)
 
@@ -104,16 +134,16 @@ def _measure_file(
             "temperature": measure_calibration(after, test.target, test.groups).to_json(),
         },
         "unknown": measure_file(answers, test.groups, threshold),
-        "operating_points": _points(setting, found, after, test),
+        "operating_points": _points(setting, points, after, test),
     }
 
 
 def _points(
-    setting: Setting, found: Fit, probabilities: np.ndarray, test: Side
+    setting: Setting, points: Sequence[Point], probabilities: np.ndarray, test: Side
 ) -> list[dict[str, Any]]:
     """The file at the thresholds of torch, which are what the contract carries."""
     rows = []
-    for point in found.points:
+    for point in points:
         column = list(setting.dataset.index.classes).index(point.code)
         called, own = probabilities[:, column] >= point.threshold, test.target == column
         rows.append(

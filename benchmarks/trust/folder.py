@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def check_trust_folder(out: Path) -> None:
 
 
 def write_trust(
-    out: Path, document: Mapping[str, Any], setting: Setting, question: Question
+    out: Path, document: Mapping[str, Any], setting: Setting, question: Question | None
 ) -> None:
     """Writes the folder.
 
@@ -41,7 +42,7 @@ def write_trust(
         out: replaced as a whole.
         document: what `measure` returned.
         setting: for the sheet's images.
-        question: for the networks that the sheet shows.
+        question: for the networks that the sheet shows; None keeps the sheet that is there.
     """
     with replacing_folder(out) as temporary:
         write_json(temporary / JSON_FILE, dict(document))
@@ -49,7 +50,10 @@ def write_trust(
         draw_reliability(document, temporary / "reliability.png")
         draw_risk(document, temporary / "risk-coverage.png")
         draw_changes(document, temporary / "changes.png")
-        if document["where"] is not None:
+        if question is None:
+            if (out / SHEET_FILE).is_file():
+                shutil.copyfile(out / SHEET_FILE, temporary / SHEET_FILE)
+        elif document["where"] is not None:
             draw_sheet(setting, question, temporary / SHEET_FILE)
         if not document["synthetic"]:
             write_text(temporary / ".gitignore", f"{SHEET_FILE}\n")

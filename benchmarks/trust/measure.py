@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,7 +83,7 @@ def measure(
             "files with what is fitted here: they carry another temperature, score or thresholds "
             "(--adopt, export again, measure again)"
         )
-    document["files"] = measure_files(setting, question, found, missing)
+    document["files"] = measure_files(setting, question, found.points, missing)
     document["changes"] = measure_changed(setting, question, missing)
     if adopted and not _tells(setting.contract, evidence(document)):
         missing.append(
@@ -98,18 +98,35 @@ def _without(setting: Setting, code: str) -> Setting:
 
 
 def _adopted(setting: Setting, found: Fit) -> bool:
-    """Whether the contract carries what was fitted: else its files answer by something else.
+    """Whether the contract carries what was fitted: else its files answer by something else."""
+    return carries(
+        setting.contract,
+        found.score.kind,
+        [found.temperature, found.score.threshold],
+        [point.threshold for point in found.points],
+    )
+
+
+def carries(
+    contract: Contract, kind: str, fitted: Sequence[float], points: Sequence[float]
+) -> bool:
+    """Whether a contract carries a decision.
 
     Another number of threads sums in another order, so equal fits differ in the last digits.
+
+    Args:
+        contract: of the student.
+        kind: of the unknown score.
+        fitted: temperature and threshold of the unknown score.
+        points: thresholds of the operating points.
     """
-    calibration, decision = setting.contract.calibration, setting.contract.decision
-    if decision is None or decision.unknown_score != found.score.kind:
+    calibration, decision = contract.calibration, contract.decision
+    if decision is None or decision.unknown_score != kind:
         return False
-    carried = [calibration.temperature, calibration.unknown_threshold]
-    carried += [alert.threshold for alert in decision.alerts]
-    fitted = [found.temperature, found.score.threshold]
-    fitted += [point.threshold for point in found.points]
-    return len(carried) == len(fitted) and bool(np.allclose(carried, fitted, _SAME, 0))
+    own = [calibration.temperature, calibration.unknown_threshold]
+    own += [alert.threshold for alert in decision.alerts]
+    wanted = [*fitted, *points]
+    return len(own) == len(wanted) and bool(np.allclose(own, wanted, _SAME, 0))
 
 
 def _tells(contract: Contract, measured: Mapping[str, Any]) -> bool:

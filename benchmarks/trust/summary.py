@@ -29,6 +29,7 @@ _AMOUNTS = {
     "changed": "changed",
     "seed": "seed",
 }
+_RENEWING = "python -m benchmarks trust RUN --data DATA --artifacts ARTIFACTS --files-only"
 
 
 def lines(document: Mapping[str, Any]) -> Iterator[str]:
@@ -65,7 +66,14 @@ def text(document: Mapping[str, Any]) -> str:
     )
     if document["synthetic"]:
         about += "\n\n**The images are synthetic: the figures say nothing about skin.**"
-    parts = [title, about, f"```sh\n{command(document)}\n```"]
+    commands = command(document)
+    if "files_provenance" in document:
+        about += (
+            "\n\nThe files and the changes of the picture were measured later than the rest, by "
+            "the second command."
+        )
+        commands += "\n" + " ".join((_RENEWING, *_amounts(document)))
+    parts = [title, about, f"```sh\n{commands}\n```"]
     parts += [part for draw in _SECTIONS if (part := draw(document))]
     return "\n\n".join(parts) + "\n"
 
@@ -77,13 +85,16 @@ def command(document: Mapping[str, Any]) -> str:
         words.append("--artifacts ARTIFACTS")
     if document["unknown"]["held_out"]:
         words.append("--leave-out LEAVE_OUT")
-    usual, asked = vars(Amounts()), document["amounts"]
-    for option, key in _AMOUNTS.items():
-        if asked[key] != usual[key]:
-            words.append(f"--{option} {asked[key]}")
+    words += _amounts(document)
     others = list((document["where"] or {"networks": ()})["networks"])[1:]  # the first is RUN's
     words += [f"--run {name}=FOLDER" for name in others]
     return " ".join(words)
+
+
+def _amounts(document: Mapping[str, Any]) -> list[str]:
+    usual, asked = vars(Amounts()), document["amounts"]
+    changed = [(option, asked[key]) for option, key in _AMOUNTS.items() if asked[key] != usual[key]]
+    return [f"--{option} {value}" for option, value in changed]
 
 
 def card_section(document: Mapping[str, Any]) -> str:

@@ -203,7 +203,7 @@ def test_scaling_is_fitted_on_validation_images_and_told_on_test_images(
 def test_a_file_is_held_to_the_thresholds_of_the_contract(setting: Setting, fitted: Fit) -> None:
     test = Side(setting, REPORTING)
     probabilities = calibrated(fitted.student[REPORTING].logits, 1.3)
-    rows = _points(setting, fitted, probabilities, test)
+    rows = _points(setting, fitted.points, probabilities, test)
     for row, point in zip(rows, fitted.points, strict=True):
         assert row["aim"] == point.aim
         assert row["sensitivity"] == pytest.approx(point.sensitivity.value)
