@@ -1,4 +1,4 @@
-"""The released student gives its published figures, and the same answers at any resolution."""
+"""Each released student gives its published figures, and the same answers at any resolution."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ and coverage; where the networks looked, beside lesion masks and pasted artefact
 patients; changes of the picture; operating points for melanoma. What was answered is kept in
 --work, so the same command goes on after a stop. --adopt puts temperature, unknown score,
 thresholds and their evidence into the run: export it again after that. --files-only measures the
-files of a new export, and keeps in --out what was measured of anything else.
+files of a new export and changes of the picture, and keeps in --out all else.
 
 examples:
   python -m benchmarks trust runs/ssd_kd --adopt
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=seed, default=0, help="of all draws")
     add("--threads", type=threads, default=2, help="of each runtime")
     add("--adopt", action="store_true", help="write what was fitted into RUN")
-    add("--files-only", action="store_true", help="keep in --out what is not about the files")
+    add("--files-only", action="store_true", help="keep in --out what no file changes")
     add("--work", type=path, help="where answers are kept (default data/trust and the name)")
     add("--out", type=path, default=Path("results/trust"), metavar="FOLDER", help="of the results")
 
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from benchmarks.trust.ask import Setting
     from benchmarks.trust.card import put_into_card
     from benchmarks.trust.fit import fit
-    from benchmarks.trust.folder import check_trust_folder, write_trust
+    from benchmarks.trust.folder import JSON_FILE, check_trust_folder, write_trust
     from benchmarks.trust.kept import Kept, check_work
     from benchmarks.trust.masks import find_masks, open_masks
     from benchmarks.trust.measure import measure
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         check_question,
         named_networks,
     )
-    from benchmarks.trust.renew import read_earlier, renew
+    from benchmarks.trust.renew import check_material, read_earlier, renew
     from distill.comparison import read_student
     from distill.dataset import open_dataset
     from export.formats import select_formats
@@ -100,6 +100,9 @@ def run(args: argparse.Namespace) -> int:
     check_question(question, contract)
     work = args.work or Path("data/trust") / contract.name
     check_work(work, args.out)
+    earlier = None
+    if args.files_only:
+        earlier = read_earlier(args.out, args.run_folder, contract, amounts)
     _prepare_torch(args.threads)
     dataset = open_dataset(args.run_folder, args.data, args.cache_dir)
     check_networks(question, dataset.split.sha256)
@@ -108,8 +111,9 @@ def run(args: argparse.Namespace) -> int:
     if masks is None:
         note(f"{dataset.source} has no lesion masks beside it; --masks names some.")
     setting = Setting(dataset, contract, amounts, masks, _photos(args.photos), Kept(work))
-    if args.files_only:
-        document = renew(read_earlier(args.out, setting, question), setting, question)
+    if earlier is not None:
+        check_material(earlier, args.out / JSON_FILE, setting)
+        document = renew(earlier, setting, question)
         write_trust(args.out, document, setting, None)
     else:
         fitted, held_out = fit(setting, question)

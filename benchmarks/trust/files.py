@@ -45,7 +45,7 @@ def measure_files(
     missing: list[str],
     known: Mapping[str, dict[str, Any]] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
-    """Measures the files that are asked for.
+    """Measures the files that are asked for; one that is known keeps its figures, asked for or not.
 
     Args:
         setting: what all questions share.

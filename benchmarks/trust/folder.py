@@ -40,7 +40,7 @@ def write_trust(
 
     Args:
         out: replaced as a whole.
-        document: what `measure` returned.
+        document: what `measure` or `renew` returned.
         setting: for the sheet's images.
         question: for the networks that the sheet shows; None keeps the sheet that is there.
     """

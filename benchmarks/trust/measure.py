@@ -27,7 +27,9 @@ from distill.provenance import provenance
 from runtimes.contract import Contract
 from runtimes.hashes import sha256_of
 
-SCHEMA, VERSION = "dermport.trust", "1.1"
+SCHEMA, VERSION = "dermport.trust", "1.2"
+VERSIONS = ("1.1", VERSION)  # the older one does not tell `material`
+ABOUT_EVIDENCE = "what the contract tells as evidence"
 _SAME = 1e-3
 
 
@@ -59,6 +61,7 @@ def measure(
         "images": len(test.target),
         "lesions": len(set(test.groups)),
         "amounts": vars(setting.amounts),
+        "material": material(setting),
         "calibration": _calibration(setting, found, test),
         "unknown": measure_unknown(found.choice, found.score, found.student, test.groups, lesions),
         "withheld": measure_withheld(
@@ -85,12 +88,15 @@ def measure(
         )
     document["files"] = measure_files(setting, question, found.points, missing)
     document["changes"] = measure_changed(setting, question, missing)
-    if adopted and not _tells(setting.contract, evidence(document)):
-        missing.append(
-            "what the contract tells as evidence: that is of an earlier measurement (--adopt "
-            "renews it, then export again)"
-        )
+    if adopted and (told := outdated_evidence(setting.contract, evidence(document))) is not None:
+        missing.append(told)
     return document | {"provenance": provenance()}
+
+
+def material(setting: Setting) -> dict[str, str | None]:
+    """SHA-256 of lesion masks, if there are any, and of photos: pictures are cut out of them."""
+    masks = None if setting.masks is None else setting.masks.sha256
+    return {"masks": masks, "photos": setting.photos.sha256}
 
 
 def _without(setting: Setting, code: str) -> Setting:
@@ -129,12 +135,20 @@ def carries(
     return len(own) == len(wanted) and bool(np.allclose(own, wanted, _SAME, 0))
 
 
-def _tells(contract: Contract, measured: Mapping[str, Any]) -> bool:
-    """Whether the contract's evidence is that of a measurement, to three digits."""
+def outdated_evidence(contract: Contract, measured: Mapping[str, Any]) -> str | None:
+    """Says so if a contract's evidence is not that of a measurement, to three digits.
+
+    Args:
+        contract: of the student.
+        measured: what `evidence` returns of the measurement.
+    """
     own = {} if contract.decision is None else contract.decision.evidence
-    return own.keys() == measured.keys() and all(
+    if own.keys() == measured.keys() and all(
         np.allclose(own[name], measured[name], rtol=0, atol=5e-4) for name in own
-    )
+    ):
+        return None
+    again = "(--adopt renews it, then export again)"
+    return f"{ABOUT_EVIDENCE}: that is of an earlier measurement {again}"
 
 
 def _calibration(setting: Setting, found: Fit, test: Side) -> dict[str, Any]:

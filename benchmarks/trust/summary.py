@@ -67,12 +67,9 @@ def text(document: Mapping[str, Any]) -> str:
     if document["synthetic"]:
         about += "\n\n**The images are synthetic: the figures say nothing about skin.**"
     commands = command(document)
-    if "files_provenance" in document:
-        about += (
-            "\n\nThe files and the changes of the picture were measured later than the rest, by "
-            "the second command."
-        )
-        commands += "\n" + " ".join((_RENEWING, *_amounts(document)))
+    if later := _later(document):
+        about += f"\n\nMeasured later than the rest, by the second command: {', '.join(later)}."
+        commands += "\n" + " ".join((_RENEWING, *amount_options(document)))
     parts = [title, about, f"```sh\n{commands}\n```"]
     parts += [part for draw in _SECTIONS if (part := draw(document))]
     return "\n\n".join(parts) + "\n"
@@ -85,16 +82,23 @@ def command(document: Mapping[str, Any]) -> str:
         words.append("--artifacts ARTIFACTS")
     if document["unknown"]["held_out"]:
         words.append("--leave-out LEAVE_OUT")
-    words += _amounts(document)
+    words += amount_options(document)
     others = list((document["where"] or {"networks": ()})["networks"])[1:]  # the first is RUN's
     words += [f"--run {name}=FOLDER" for name in others]
     return " ".join(words)
 
 
-def _amounts(document: Mapping[str, Any]) -> list[str]:
+def amount_options(document: Mapping[str, Any]) -> list[str]:
+    """Returns the options that ask about as many images as a document does."""
     usual, asked = vars(Amounts()), document["amounts"]
     changed = [(option, asked[key]) for option, key in _AMOUNTS.items() if asked[key] != usual[key]]
     return [f"--{option} {value}" for option, value in changed]
+
+
+def _later(document: Mapping[str, Any]) -> list[str]:
+    """What `--files-only` measured: that carries its own provenance."""
+    files = [f"`{row['format']}`" for row in document["files"] if "provenance" in row]
+    return [*files, "changes of the picture"] if "provenance" in document["changes"] else files
 
 
 def card_section(document: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.trust.card import put_into_card
 from benchmarks.trust.images import Amounts
-from benchmarks.trust.measure import _tells
+from benchmarks.trust.measure import outdated_evidence
 from benchmarks.trust.question import about_network
 from benchmarks.trust.summary import card_section, command, lines, text
 from benchmarks.trust.tables import networks_list
@@ -224,8 +224,9 @@ def test_older_evidence_in_the_contract_is_noticed() -> None:
     contract = read_contract(released)
     assert contract.decision is not None
     own = dict(contract.decision.evidence)
-    assert _tells(contract, own)
-    assert _tells(contract, own | {"brier": np.add(own["brier"], 1e-5).tolist()})
-    assert not _tells(contract, own | {"brier": np.add(own["brier"], 1e-2).tolist()})
-    assert not _tells(contract, own | {"unknown_auroc held out X": [0.5, 0.4, 0.6]})
-    assert not _tells(replace(contract, decision=None), own)
+    assert outdated_evidence(contract, own) is None
+    near = own | {"brier": np.add(own["brier"], 1e-5).tolist()}
+    assert outdated_evidence(contract, near) is None
+    assert outdated_evidence(contract, own | {"brier": np.add(own["brier"], 1e-2).tolist()})
+    assert outdated_evidence(contract, own | {"unknown_auroc held out X": [0.5, 0.4, 0.6]})
+    assert outdated_evidence(replace(contract, decision=None), own)
