@@ -46,6 +46,8 @@ _AVERAGED = replace(_NONE, estimator="averaged")
 _CORRECTED = replace(_AVERAGED, correct_biases=True)
 _EQUALIZED = replace(_CORRECTED, equalize=True)
 
+_NAMED = 2  # of more convolutions in float, a trial's name tells the number and the last
+
 # One step after another first, then the default with one step left out or exchanged.
 TRIALS: Mapping[str, Quantization] = MappingProxyType(
     {
@@ -68,12 +70,16 @@ TRIALS: Mapping[str, Quantization] = MappingProxyType(
 def with_float_layers(layers: Sequence[str]) -> dict[str, Quantization]:
     """Returns the trials, and the default with the first n of these convolutions left in float."""
     mixed = {
-        f"all, {' '.join(layers[:count])} in float": replace(
-            DEFAULT, float_layers=tuple(layers[:count])
-        )
+        _in_float(layers[:count]): replace(DEFAULT, float_layers=tuple(layers[:count]))
         for count in range(1, len(layers) + 1)
     }
     return {**TRIALS, **mixed}
+
+
+def _in_float(layers: Sequence[str]) -> str:
+    if len(layers) <= _NAMED:
+        return f"all, {' '.join(layers)} in float"
+    return f"all, {len(layers)} in float, + {layers[-1]}"
 
 
 @dataclass(frozen=True)

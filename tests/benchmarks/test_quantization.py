@@ -46,9 +46,11 @@ def quantization_estimators() -> tuple[str, ...]:
 
 
 def test_convolutions_in_float_are_tried_one_more_at_a_time() -> None:
-    ways = list(with_float_layers(["0.0", "1.conv.0.0"]).items())[len(TRIALS) :]
-    assert [way.float_layers for _, way in ways] == [("0.0",), ("0.0", "1.conv.0.0")]
+    layers = ["0.0", "1.conv.0.0", "1.conv.1"]
+    ways = list(with_float_layers(layers).items())[len(TRIALS) :]
+    assert [list(way.float_layers) for _, way in ways] == [layers[:1], layers[:2], layers]
     assert ways[1][0] == "all, 0.0 1.conv.0.0 in float"
+    assert ways[2][0] == "all, 3 in float, + 1.conv.1"  # a table holds no list of thirty
 
 
 def test_an_unknown_estimator_is_refused() -> None:
