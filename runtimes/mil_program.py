@@ -166,10 +166,11 @@ def _read(package: Path) -> tuple[Any, Any]:
 
     model = MLModel(str(package), skip_model_load=True)
     specification = model.get_spec()
-    if specification.WhichOneof("Type") != "mlProgram":
+    kind = specification.WhichOneof("Type")
+    if kind != "mlProgram":
         raise InputError(
-            f"{package}: it holds a {specification.WhichOneof('Type') or 'nothing'}; "
-            "expected an mlProgram. Export it again for iOS 15 or later."
+            f"{package}: it holds {f'a {kind}' if kind else 'no model'}; expected an mlProgram. "
+            "Export it again for iOS 15 or later."
         )
     program = load(
         specification,

@@ -113,6 +113,26 @@ def test_quantized_and_palettized_weights_are_unpacked(tiny: Tiny, tmp_path: Pat
         assert 1e-5 < difference < 0.02
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"), [("neuralNetwork", "a neuralNetwork"), (None, "no model")]
+)
+def test_a_package_of_another_kind_says_what_it_holds(
+    tiny: Tiny, copy_of: Callable[[Path], Path], kind: str | None, told: str
+) -> None:
+    from runtimes.coreml_metadata import specification_file
+    from runtimes.coremltools_import import import_coremltools
+    from runtimes.mil_program import load_program
+
+    path = copy_of(tiny.mlpackage)
+    specification = import_coremltools().utils.load_spec(str(path))
+    specification.ClearField("mlProgram")
+    if kind is not None:
+        getattr(specification, kind).SetInParent()
+    specification_file(path).write_bytes(specification.SerializeToString())
+    with pytest.raises(InputError, match=f"it holds {told}; expected an mlProgram"):
+        load_program(path)
+
+
 def test_an_image_input_in_bgr_gets_its_colours_in_that_order(
     tiny: Tiny, copy_of: Callable[[Path], Path]
 ) -> None:
