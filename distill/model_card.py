@@ -151,7 +151,8 @@ def _failures(about: Mapping[str, Any]) -> str:
     low = worst(about["subgroups"], "melanoma_sensitivity")
     if low is not None:
         lines.append(
-            f"- Its melanoma sensitivity is lowest for {low['by']} {low['group']}: "
+            "- Of the known groups, its melanoma sensitivity is lowest for "
+            f"{low['by']} {low['group']}: "
             f"{_interval(low['melanoma_sensitivity'])} of {low['melanomas']} melanomas."
         )
     lines.append(WEAK_WARNING)
@@ -208,6 +209,9 @@ def _reproduce(contract: Contract, about: Mapping[str, Any]) -> str:
             f"python -m distill evaluate models/{contract.name} --data DATA",
             f"python -m export run models/{contract.name} --data DATA",
             "```",
+            "",
+            "A file that answers too differently from torch is not delivered; docs/int8.md says "
+            "what then helps.",
         )
     )
 
