@@ -56,11 +56,11 @@ def measure_files(
     """
     wanted, rows = _wanted(question), []
     for key, path in _listed(question).items():
-        before = known.get(sha256_of(path))
-        if before is not None:
-            rows.append(before)
+        sha256 = sha256_of(path)
+        if sha256 in known:
+            rows.append(known[sha256])
         elif key in wanted:
-            rows.append(_measure_file(setting, question, points, key, path))
+            rows.append(_measure_file(setting, question, points, key, path, sha256))
     measured = {row["format"] for row in rows}
     if question.artifacts is None:
         missing.append("files: no artifact folder")
@@ -110,9 +110,14 @@ def _wanted(question: Question) -> dict[str, Path]:
 
 
 def _measure_file(
-    setting: Setting, question: Question, points: Sequence[Point], key: str, path: Path
+    setting: Setting,
+    question: Question,
+    points: Sequence[Point],
+    key: str,
+    path: Path,
+    sha256: str,
 ) -> dict[str, Any]:
-    test, sha256 = Side(setting, REPORTING), sha256_of(path)
+    test = Side(setting, REPORTING)
 
     def opened() -> Session:
         session = open_model(path, question.threads)

@@ -155,11 +155,15 @@ def _checked(found: Any) -> dict[str, Any]:
     """
     if (found["schema"], found["version"]) not in ((SCHEMA, version) for version in VERSIONS):
         raise ValueError(f"{found['schema']} {found['version']}")
-    if not all(isinstance(told, str) for told in list(found["missing"])):
+    missing, about = found["missing"], found.get("material", {})
+    if not isinstance(missing, list) or not all(isinstance(told, str) for told in missing):
         raise TypeError("missing")
+    if not isinstance(about, dict) or not isinstance(found["adopted"], bool):
+        raise TypeError("material or adopted")
     for row in found["files"]:
         if not isinstance(row["sha256"], str) or not isinstance(row["format"], str):
             raise TypeError("files")
     text(found)
+    evidence(found)
     json.dumps(found, allow_nan=False)
     return dict(found)

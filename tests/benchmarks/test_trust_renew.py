@@ -147,6 +147,9 @@ OTHERS: dict[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
     "version": ("of another version", lambda found: found.update(version="2.0")),
     "a part": ("damaged", lambda found: found.pop("withheld")),
     "words": ("damaged", lambda found: found.update(missing=[3])),
+    "letters": ("damaged", lambda found: found.update(missing="abc")),
+    "no word on adopting": ("damaged", lambda found: found.pop("adopted")),
+    "no hashes": ("damaged", lambda found: found.update(material=[])),
     "a file": ("damaged", lambda found: found.update(files=[{}])),
     "not a number": (
         "damaged",
