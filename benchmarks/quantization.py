@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.bootstrap import mean_of, with_interval
 from distill.checkpoint import STUDENT_FILE
 from distill.comparison import read_student
 from distill.dataset import Dataset
+from distill.metrics import Estimate
 from distill.provenance import provenance
 from export.conversions import Conversions
-from export.divergence import mean_divergence
+from export.divergence import divergences
 from export.finite import check_weights
 from export.formats import Format
 from export.image_set import ImageSet, draw_at_random, network_pixels, with_content
@@ -31,8 +33,10 @@ from export.quantization.settings import DEFAULT, Quantization
 from export.reference import reference_session
 from export.verify import Comparison, compare
 from runtimes.console import progress
+from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
 from runtimes.metadata import embed_contract
+from runtimes.prediction import Prediction
 from runtimes.session import open_model
 
 _NONE = Quantization(
@@ -46,6 +50,7 @@ _AVERAGED = replace(_NONE, estimator="averaged")
 _CORRECTED = replace(_AVERAGED, correct_biases=True)
 _EQUALIZED = replace(_CORRECTED, equalize=True)
 
+DEFAULT_WAY = "+ sums of depthwise kernels (all)"
 _NAMED = 2  # of more convolutions in float, a trial's name tells the number and the last
 
 # One step after another first, then the default with one step left out or exchanged.
@@ -56,7 +61,7 @@ TRIALS: Mapping[str, Quantization] = MappingProxyType(
         "+ bias correction": _CORRECTED,
         "+ equalization": _EQUALIZED,
         "+ level streams": replace(_EQUALIZED, level_streams=True),
-        "+ sums of depthwise kernels (all)": Quantization(),
+        DEFAULT_WAY: DEFAULT,
         "all but equalization": Quantization(equalize=False),
         "all but level streams": Quantization(level_streams=False),
         "all but bias correction": Quantization(correct_biases=False),
@@ -67,13 +72,25 @@ TRIALS: Mapping[str, Quantization] = MappingProxyType(
 )
 
 
+def named_ways(names: Sequence[str]) -> dict[str, Quantization]:
+    """Returns these trials in their own order, and the default, which they are compared with.
+
+    Raises:
+        InputError: there is no such trial.
+    """
+    for name in names:
+        if name not in TRIALS:
+            known = ", ".join(f"'{each}'" for each in TRIALS)
+            raise InputError(f"--ways names '{name}'; possible: {known}.")
+    return {name: way for name, way in TRIALS.items() if name in (*names, DEFAULT_WAY)}
+
+
 def with_float_layers(layers: Sequence[str]) -> dict[str, Quantization]:
-    """Returns the trials, and the default with the first n of these convolutions left in float."""
-    mixed = {
+    """Returns the default with the first n of these convolutions left in float, for all n."""
+    return {
         _in_float(layers[:count]): replace(DEFAULT, float_layers=tuple(layers[:count]))
         for count in range(1, len(layers) + 1)
     }
-    return {**TRIALS, **mixed}
 
 
 def _in_float(layers: Sequence[str]) -> str:
@@ -92,6 +109,8 @@ class Trial:
         quantization: the steps.
         comparison: with torch in float32.
         divergence: mean KL(torch ‖ file) of the probabilities, in nats.
+        beyond_default: that minus the default's in this format, with the 95 % interval of the
+            paired difference over lesions; None for the default itself, and if it was not tried.
         balanced_accuracy: of the file minus torch's.
     """
 
@@ -100,7 +119,14 @@ class Trial:
     quantization: Quantization
     comparison: Comparison
     divergence: float
+    beyond_default: Estimate | None
     balanced_accuracy: float
+
+    @property
+    def surely_better(self) -> bool:
+        """Whether the interval of the difference to the default lies below zero."""
+        beyond = self.beyond_default
+        return beyond is not None and beyond.high is not None and beyond.high < 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -108,7 +134,23 @@ class Trial:
             **vars(self),
             "quantization": self.quantization.to_json(),
             "comparison": self.comparison.to_json(),
+            "beyond_default": None if self.beyond_default is None else vars(self.beyond_default),
         }
+
+
+def better_defaults(trials: Sequence[Trial], form: str) -> tuple[str, ...]:
+    """Names the ways of a format that are surely better than the default and cost no more.
+
+    They need no training and leave no layer in float, so one of them should be the default.
+    """
+    return tuple(
+        trial.name
+        for trial in trials
+        if trial.format == form
+        and trial.surely_better
+        and not trial.quantization.float_layers
+        and trial.quantization.aware is None
+    )
 
 
 @dataclass(frozen=True)
@@ -154,6 +196,7 @@ class Report:
             "trials": [trial.to_json() for trial in self.trials],
             "best": {form: self.best(form).name for form in formats},
             "default": DEFAULT.to_json(),
+            "better_defaults": {form: list(better_defaults(self.trials, form)) for form in formats},
             "stability": self.stability.to_json(),
             "choice": None if self.choice is None else self.choice.to_json(),
             "provenance": provenance(),
@@ -193,6 +236,11 @@ def try_quantizations(
     recipe = contract.preprocessing
     validation = draw_at_random(dataset, "validation", validation_images, seed)
     apart = frozenset(validation.ids)
+    if choose and len(apart) == len(dataset.ids("validation")):
+        raise InputError(
+            f"all {len(apart):,} validation images serve to compare the files, and none is left to "
+            "choose by what stays in float. Compare on fewer (--images), or name the layers."
+        )
     calibration = draw_calibration_set(dataset, calibration_images, seed, apart)
     other = draw_calibration_set(
         dataset, calibration_images, seed + 1, apart | frozenset(calibration.ids)
@@ -202,8 +250,10 @@ def try_quantizations(
     pixels = network_pixels(dataset, validation.ids, recipe)
     validation = with_content(validation, pixels, recipe)
     reference = reference_session(classifier, contract).predict(pixels)
-    side = dict(zip(dataset.ids("validation"), dataset.labels("validation"), strict=True))
-    target = np.array([side[image] for image in validation.ids])
+    places = {image: place for place, image in enumerate(dataset.ids("validation"))}
+    drawn = [places[image] for image in validation.ids]
+    target = dataset.labels("validation")[drawn]
+    lesions = [dataset.groups("validation")[place] for place in drawn]
     conversions = Conversions(classifier, contract, samples)
     choice = None
     if choose:
@@ -214,32 +264,20 @@ def try_quantizations(
         )
         chosen = replace(DEFAULT, float_layers=choice.layers)
         trials = {**trials, f"all, {len(choice.layers)} chosen layers in float": chosen}
-    found: list[Trial] = []
+    ways = [(form, *way) for form in formats for way in trials.items()]
+    answers: list[Prediction] = []
     with (
         tempfile.TemporaryDirectory() as folder,
-        progress("ways to int8", len(formats) * len(trials)) as bar,
+        progress("ways to int8", len(ways)) as bar,
     ):
-        for form in formats:
-            for name, quantization in trials.items():
-                path = Path(folder) / f"{len(found)}{form.suffix}"
-                conversions.with_quantization(quantization).write(form, path)
-                embed_contract(path, replace(contract, input_dtype=form.input_dtype))
-                answers = open_model(path, torch.get_num_threads()).predict(pixels)
-                bar.advance(text=f"{form.key} {name}")
-                found.append(
-                    Trial(
-                        name,
-                        form.key,
-                        quantization,
-                        compare(reference, answers, contract.calibration.unknown_threshold),
-                        mean_divergence(
-                            reference.probabilities.astype(np.float64),
-                            answers.probabilities.astype(np.float64),
-                        ),
-                        balanced_accuracy(answers.probabilities, target)
-                        - balanced_accuracy(reference.probabilities, target),
-                    )
-                )
+        for form, name, quantization in ways:
+            path = Path(folder) / f"{len(answers)}{form.suffix}"
+            conversions.with_quantization(quantization).write(form, path)
+            embed_contract(path, replace(contract, input_dtype=form.input_dtype))
+            answers.append(open_model(path, torch.get_num_threads()).predict(pixels))
+            bar.advance(text=f"{form.key} {name}")
+    ruler = _Ruler(reference, target, lesions, contract.calibration.unknown_threshold)
+    found = tuple(ruler.measure(ways, answers))
     content = conversions.float_tflite()
     with native_chatter():
         threads = torch.get_num_threads()
@@ -250,7 +288,49 @@ def try_quantizations(
         calibration,
         validation,
         dict(vars(recipe)),
-        tuple(found),
+        found,
         compare_scales(*ranges),
         choice,
     )
+
+
+# A format, a name and what the file is made by.
+_Way = tuple[Format, str, Quantization]
+
+
+@dataclass(frozen=True)
+class _Ruler:
+    """Torch's answers to N images, and what is known of these."""
+
+    reference: Prediction
+    target: np.ndarray
+    lesions: Sequence[str]
+    threshold: float
+
+    def measure(self, ways: Sequence[_Way], answers: Sequence[Prediction]) -> Iterator[Trial]:
+        """Measures the answers of the files made by these ways."""
+        apart = [self._divergences(found) for found in answers]
+        defaults = {
+            form.key: diverged
+            for (form, _, quantization), diverged in zip(ways, apart, strict=True)
+            if quantization == DEFAULT
+        }
+        for (form, name, quantization), found, diverged in zip(ways, answers, apart, strict=True):
+            default = defaults.get(form.key)
+            beyond = None
+            if default is not None and diverged is not default:
+                beyond = with_interval(mean_of(diverged - default), self.lesions)
+            yield Trial(
+                name,
+                form.key,
+                quantization,
+                compare(self.reference, found, self.threshold),
+                float(diverged.mean()),
+                beyond,
+                balanced_accuracy(found.probabilities, self.target)
+                - balanced_accuracy(self.reference.probabilities, self.target),
+            )
+
+    def _divergences(self, found: Prediction) -> np.ndarray:
+        torchs, own = (each.probabilities.astype(np.float64) for each in (self.reference, found))
+        return divergences(torchs, own)

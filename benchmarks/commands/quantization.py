@@ -2,11 +2,14 @@
 
 Each way exports the student anew and compares the file with torch in float32: one step after
 another, then the default with one step left out or exchanged. The least divergence of the
-probabilities is the best. Scales from two disjoint calibration sets are compared too.
+probabilities (KL) is the best; whether a way is better or worse than the default by more than
+chance tells the interval of the paired difference over lesions. Scales from two disjoint
+calibration sets are compared too.
 
 examples:
   python -m benchmarks quantization runs/ssd_kd
   python -m benchmarks quantization runs/ssd_kd --only tflite:int8 --json results/quantization.json
+  python -m benchmarks quantization runs/ssd_kd --images 4096 --ways 'all, least squares'
   python -m benchmarks quantization runs/ssd_kd --float-layers 0.0 1.conv.0.0
   python -m benchmarks quantization runs/ssd_kd --float-layers auto
   python -m benchmarks quantization runs/ssd_kd --aware runs/ssd_kd_int8
@@ -21,7 +24,7 @@ from typing import TYPE_CHECKING
 from runtimes.arguments import path, seed
 
 if TYPE_CHECKING:
-    from benchmarks.quantization import Report
+    from benchmarks.quantization import Report, Trial
 
 _FORMATS = ("tflite:int8", "onnx:int8")
 _SHOWN = 5
@@ -33,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("run_folder", metavar="RUN", type=path, help="a finished run, or a released model")
     add("--data", type=path, help="where the run's data set lies now")
     add("--only", nargs="+", metavar="FORMAT", default=_FORMATS, help="int8 formats to try")
+    add("--ways", nargs="+", metavar="WAY", help="of the table, to try beside the default (all)")
     add("--calibration-images", type=int, default=256, help="training images, each of two sets")
     add("--images", type=int, default=512, help="validation images that files are compared on")
     add(
@@ -52,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints the trials and the scales that another calibration set would move."""
-    from benchmarks.quantization import try_quantizations, with_float_layers
+    from benchmarks.quantization import TRIALS, named_ways, try_quantizations, with_float_layers
     from benchmarks.quantization_picture import draw_trials
     from distill.comparison import read_student
     from distill.device import keep_freed_memory
@@ -78,13 +82,14 @@ def run(args: argparse.Namespace) -> int:
             check_output(file, suffix)
     if args.images < 1:
         raise InputError(f"--images is {args.images}, expected 1 or more.")
+    trials = dict(TRIALS) if args.ways is None else named_ways(args.ways)
     quiet_converters()
     keep_freed_memory()
     student, contract = read_student(args.run_folder)
     auto = asks_for_choice(args.float_layers)
     layers = () if auto else args.float_layers
     check_layers(student.trunk, layers)
-    trials = with_float_layers(layers)
+    trials |= with_float_layers(layers)
     if args.aware is not None:
         aware = read_aware(args.aware, args.run_folder, student)
         trials[f"fine-tuned, {aware.name}"] = Quantization(aware=aware)
@@ -111,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _trials(found: Report, form: str) -> str:
+    from benchmarks.quantization import better_defaults
     from runtimes.console import table
 
     best = found.best(form)
@@ -120,15 +126,34 @@ def _trials(found: Report, form: str) -> str:
             f"{100 * trial.comparison.agreement:.2f} ({100 * trial.comparison.agreement_low:.1f} "
             f"to {100 * trial.comparison.agreement_high:.1f})",
             f"{trial.divergence:.2e}",
+            _beyond(trial),
             f"{trial.comparison.mean_probability:.2e}",
             f"{100 * trial.balanced_accuracy:+.2f}",
         )
         for trial in found.trials
         if trial.format == form
     ]
-    heads = ("way to int8", "same top-1 % (95 %)", "KL", "mean Δp", "ΔBACC points")
+    heads = (
+        "way to int8",
+        "same top-1 % (95 %)",
+        "KL",
+        "beyond the default's (95 %)",
+        "mean Δp",
+        "ΔBACC points",
+    )
     title = f"{form}, {len(found.validation.ids)} validation images beside torch fp32; * is best"
-    return table(heads, rows, title)
+    better = ", ".join(better_defaults(found.trials, form))
+    said = (
+        f"surely better than the default, without training or layers in float: {better or 'none'}"
+    )
+    return f"{table(heads, rows, title)}\n{said}"
+
+
+def _beyond(trial: Trial) -> str:
+    beyond = trial.beyond_default
+    if beyond is None or beyond.value is None:
+        return "–"
+    return f"{beyond.value:+.1e} ({beyond.low:+.1e} to {beyond.high:+.1e})"
 
 
 def _stability(found: Report) -> str:

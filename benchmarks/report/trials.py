@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.report.document import Document
 from benchmarks.report.export import Export
-from benchmarks.report.fields import LARGEST, Interval, count, number, share
+from benchmarks.report.fields import LARGEST, Interval, count, interval, number, share
 from benchmarks.report.match import same_student
 from runtimes.errors import InputError
 from runtimes.strict_json import StrictObject
@@ -16,12 +16,13 @@ REMAKE = "python -m benchmarks quantization {run} --json {figures}/quantization.
 
 @dataclass(frozen=True)
 class Trial:
-    """One way on some validation images."""
+    """One way on some validation images; `beyond_default` as in `benchmarks.quantization`."""
 
     name: str
     format: str
     agreement: Interval
     divergence: float
+    beyond_default: Interval | None
     balanced_accuracy: float
     best: bool
 
@@ -67,6 +68,14 @@ def _trial(item: StrictObject, best: StrictObject) -> Trial:
         format=form,
         agreement=Interval(*(share(found, key) for key in names)),
         divergence=number(item, "divergence", -1e-3, LARGEST),
+        beyond_default=_beyond_default(item),
         balanced_accuracy=number(item, "balanced_accuracy", -1, 1),
         best=best.has(form) and best.text(form) == name,
     )
+
+
+def _beyond_default(item: StrictObject) -> Interval | None:
+    """The default's own row has none, and earlier files tell of none."""
+    if not item.has("beyond_default") or item.child_or_none("beyond_default") is None:
+        return None
+    return interval(item, "beyond_default", -LARGEST, LARGEST)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from benchmarks.trust.bootstrap import mean_of, with_interval
+from benchmarks.bootstrap import mean_of, with_interval
 from distill.metrics import Estimate
 
 FIGURES = ("energy", "pointing", "iou", "agreement")

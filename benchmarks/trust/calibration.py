@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.trust.bootstrap import Figure, mean_of, with_interval
+from benchmarks.bootstrap import Figure, mean_of, with_interval
 from distill.metrics import Estimate
 from runtimes.errors import InputError
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.trust.bootstrap import with_interval
+from benchmarks.bootstrap import with_interval
 from distill.metrics import Estimate
 
 TRUE_POSITIVES = 0.95

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.bootstrap import mean_of, share_of, with_interval
 from benchmarks.trust.ask import UNCHANGED
-from benchmarks.trust.bootstrap import mean_of, share_of, with_interval
 from benchmarks.trust.kept import Arrays
 from distill.dataset import Dataset
 from distill.subgroups import members, subgroups

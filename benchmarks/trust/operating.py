@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.trust.bootstrap import share_of, with_interval
+from benchmarks.bootstrap import share_of, with_interval
 from distill.metrics import Estimate
 from runtimes.errors import InputError
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.trust.bootstrap import share_of, with_interval
+from benchmarks.bootstrap import share_of, with_interval
 from benchmarks.trust.choose import MAX_LOGIT, Choice, Material, scores_of, simple_scores
 from benchmarks.trust.detection import Detection, measure_detection, measure_risk_coverage
 from benchmarks.trust.images import CHOOSING, REPORTING

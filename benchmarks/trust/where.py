@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.bootstrap import mean_of, with_interval
 from benchmarks.trust.ask import Setting
 from benchmarks.trust.attention import (
     FIGURES,
@@ -21,7 +22,6 @@ from benchmarks.trust.attention import (
     shown_maps,
     summary,
 )
-from benchmarks.trust.bootstrap import mean_of, with_interval
 from benchmarks.trust.kept import Arrays
 from benchmarks.trust.network import Network, enlarged
 from benchmarks.trust.question import size_of, weights_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,23 @@ from scipy.stats import entropy
 
 import benchmarks.quantization as quantization
 from benchmarks.commands import quantization as command
-from benchmarks.quantization import TRIALS, try_quantizations, with_float_layers
+from benchmarks.quantization import (
+    DEFAULT_WAY,
+    TRIALS,
+    better_defaults,
+    named_ways,
+    try_quantizations,
+    with_float_layers,
+)
 from distill.dataset import open_dataset
 from export.divergence import mean_divergence
 from export.formats import select_formats
+from export.quantization.range_estimators import ESTIMATORS
 from export.quantization.scale_stability import compare_scales
 from export.quantization.settings import DEFAULT, Quantization
 from runtimes.console import Verb, run_program
 from runtimes.errors import InputError
+from runtimes.prediction import Prediction
 
 from .conftest import Exported
 
@@ -36,21 +46,23 @@ def test_every_step_is_left_out_once_and_the_default_is_among_the_ways() -> None
     assert DEFAULT in TRIALS.values()
     for step in ("equalize", "level_streams", "correct_biases", "keep_depthwise_sums"):
         assert any(not getattr(way, step) for way in TRIALS.values())
-    assert {way.estimator for way in TRIALS.values()} == set(quantization_estimators())
-
-
-def quantization_estimators() -> tuple[str, ...]:
-    from export.quantization.range_estimators import ESTIMATORS
-
-    return tuple(ESTIMATORS)
+    assert {way.estimator for way in TRIALS.values()} == set(ESTIMATORS)
 
 
 def test_convolutions_in_float_are_tried_one_more_at_a_time() -> None:
     layers = ["0.0", "1.conv.0.0", "1.conv.1"]
-    ways = list(with_float_layers(layers).items())[len(TRIALS) :]
+    ways = list(with_float_layers(layers).items())
     assert [list(way.float_layers) for _, way in ways] == [layers[:1], layers[:2], layers]
     assert ways[1][0] == "all, 0.0 1.conv.0.0 in float"
     assert ways[2][0] == "all, 3 in float, + 1.conv.1"  # a table holds no list of thirty
+
+
+def test_ways_are_chosen_by_name_beside_the_default() -> None:
+    found = named_ways(["all, percentile", "rounding alone"])
+    assert list(found) == ["rounding alone", DEFAULT_WAY, "all, percentile"]
+    assert named_ways([DEFAULT_WAY]) == {DEFAULT_WAY: DEFAULT}
+    with pytest.raises(InputError, match=r"'best'.*'rounding alone', .*'all, least squares'"):
+        named_ways(["best"])
 
 
 def test_an_unknown_estimator_is_refused() -> None:
@@ -87,7 +99,14 @@ def test_both_calibration_sets_and_the_compared_images_are_apart(exported: Expor
         trials={name: TRIALS[name] for name in names},
     )
     assert [trial.name for trial in found.trials] == list(names)
-    assert found.trials[0].divergence != found.trials[1].divergence
+    plain, default = found.trials
+    assert default.beyond_default is None
+    assert plain.beyond_default is not None
+    beyond = plain.beyond_default
+    assert beyond.value == pytest.approx(plain.divergence - default.divergence)
+    assert beyond.low is not None
+    assert beyond.high is not None
+    assert beyond.low < plain.divergence - default.divergence < beyond.high
     assert found.best("tflite:int8").divergence == min(t.divergence for t in found.trials)
     calibration, validation = set(found.calibration.ids), set(found.validation.ids)
     assert not calibration & validation
@@ -96,20 +115,58 @@ def test_both_calibration_sets_and_the_compared_images_are_apart(exported: Expor
     assert len(found.stability.tensors) > 50
 
 
-def test_the_command_writes_figures_and_a_picture(
-    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(quantization, "TRIALS", {"all": DEFAULT})
+def test_images_are_left_to_choose_layers_by(exported: Exported) -> None:
+    dataset = open_dataset(exported.run)
+    everything = {"validation_images": 10_000, "choose": True}
+    with pytest.raises(InputError, match=r"none is left to choose by"):
+        try_quantizations(exported.run, dataset, select_formats(["onnx:int8"]), **everything)  # type: ignore[arg-type]
+
+
+def _prediction(probabilities: np.ndarray) -> Prediction:
+    images = len(probabilities)
+    return Prediction(probabilities, np.zeros((images, 8, 2, 2)), np.zeros(images))
+
+
+def test_a_way_is_surely_better_by_the_paired_difference_over_lesions() -> None:
+    """Differences that are small beside the spread over images show when images are paired."""
+    drawn = np.random.default_rng(1)
+    torchs = drawn.dirichlet(np.ones(8), 64)
+    noise = drawn.dirichlet(np.ones(8), 64)
+    (form,) = select_formats(["onnx:int8"])
+    ways = [
+        (form, "default", DEFAULT),
+        (form, "better", replace(DEFAULT, equalize=False)),
+        (form, "worse", replace(DEFAULT, level_streams=False)),
+        (form, "in float", replace(DEFAULT, float_layers=("0.0",))),
+    ]
+    shares = (0.30, 0.29, 0.31, 0.10)
+    answers = [_prediction((1 - share) * torchs + share * noise) for share in shares]
+    lesions = [str(number // 2) for number in range(64)]
+    target = torchs.argmax(axis=1)
+    ruler = quantization._Ruler(_prediction(torchs), target, lesions, 0.0)
+    trials = tuple(ruler.measure(ways, answers))
+    assert [trial.surely_better for trial in trials] == [False, True, False, True]
+    each = np.std(entropy(torchs, answers[0].probabilities, axis=1)) / 8
+    assert each > abs(trials[1].divergence - trials[0].divergence)
+    assert better_defaults(trials, "onnx:int8") == ("better",)  # the other costs time on a phone
+    assert better_defaults(trials, "tflite:int8") == ()
+    alone = tuple(ruler.measure(ways[1:], answers[1:]))
+    assert all(trial.beyond_default is None for trial in alone)  # nothing to compare with
+
+
+def test_the_command_writes_figures_and_a_picture(exported: Exported, tmp_path: Path) -> None:
     words = ["quantization", str(exported.run), "--only", "onnx:int8", "--images", "24"]
     words += ["--calibration-images", "16", "--json", str(tmp_path / "q.json")]
-    words += ["--float-layers", "auto"]
+    words += ["--float-layers", "auto", "--ways", DEFAULT_WAY]
     assert run_program("benchmarks", "", VERB, [*words, "--picture", str(tmp_path / "q.png")]) == 0
     document = json.loads((tmp_path / "q.json").read_text())
     count = len(document["choice"]["layers"])
-    names = ["all", f"all, {count} chosen layers in float"]
+    names = [DEFAULT_WAY, f"all, {count} chosen layers in float"]
     assert [trial["name"] for trial in document["trials"]] == names
     assert document["trials"][1]["quantization"]["float_layers"] == document["choice"]["layers"]
     assert document["best"]["onnx:int8"] in names
+    assert document["default"] == document["trials"][0]["quantization"]
+    assert document["better_defaults"] == {"onnx:int8": []}
     assert document["calibration"]["side"] == "train"
     assert len(document["calibration"]["sha256"]) == 64
     assert document["preprocessing"]["size"] == 64

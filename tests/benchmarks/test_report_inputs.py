@@ -265,11 +265,17 @@ def test_ways_to_int8_are_shown_if_they_are_of_the_same_student(
 ) -> None:
     content = json.loads(TRIALS.read_text(encoding="utf-8"))
     del content["student"]  # as earlier versions wrote it
+    first, second, *_ = content["trials"]
+    first["beyond_default"] = {"value": -2e-4, "low": -3.04e-4, "high": 1e-5}
+    second["beyond_default"] = None  # of the default itself
+    for trial in content["trials"][2:]:
+        trial.pop("beyond_default", None)  # earlier versions did not tell it
     path = tmp_path / "trials.json"
     path.write_text(json.dumps(content))
     report = build_report(replace(measured, quantization=path))
     words = "".join(Page(page(report)).texts)
     assert all(trial["name"] in words for trial in content["trials"])
+    assert "−2.0e-04 (−3.0e-04 to +1.0e-05)" in words
     assert any("names no student" in note.sentence for note in report.found.notes)
     assert faults(report.to_json(), SCHEMA, SCHEMA) == []
     own = report.found.export.student

@@ -17,8 +17,8 @@ from sklearn.metrics import (
     roc_curve,
 )
 
+from benchmarks.bootstrap import mean_of, with_interval
 from benchmarks.trust import attention, calibration, detection
-from benchmarks.trust.bootstrap import mean_of, with_interval
 from benchmarks.trust.calibration import BINS, fit_vector, measure_calibration, uncalibrated
 from benchmarks.trust.choose import Material, choose, scores_of
 from benchmarks.trust.groups_part import measure_changes

@@ -12,6 +12,7 @@ from benchmarks.report.page.figures import (
     points,
     points_interval,
     small,
+    small_interval,
 )
 from benchmarks.report.page.markup import Markup, element, joined, table
 from benchmarks.report.page.parts import figure, missing, paragraph, section
@@ -183,15 +184,20 @@ def trials_section(report: Report) -> Markup:
             trial.format,
             percent_interval(trial.agreement, 2),
             small(trial.divergence),
+            small_interval(trial.beyond_default),
             points(trial.balanced_accuracy),
             "best" if trial.best else "",
         )
         for trial in found.rows
     ]
-    heads = ("way", "format", "same top 1, %", "KL", "Δ balanced accuracy", "")
+    heads = (
+        *("way", "format", "same top 1, %", "KL", "KL beyond the default's"),
+        *("Δ balanced accuracy", ""),
+    )
     caption = (
         f"Each way exported anew and compared with torch on {found.images:,} validation images; "
-        "the best has the least divergence."
+        "the best has the least divergence. What a way diverges more (+) or less (−) than the "
+        "default of the format is a paired difference over lesions."
     )
     shown = table(heads, rows, "Ways to int8")
     sources = (report.found.source("quantization"),)

@@ -59,6 +59,17 @@ def small(value: float | None) -> str:
     return "0" if value == 0 else f"{value:.1e}"
 
 
+def small_interval(found: Interval | None) -> str:
+    """A difference that may be very small, with its sign and 95 % interval."""
+    if found is None or found.value is None or found.low is None or found.high is None:
+        return NONE
+    value, low, high = (
+        f"{'−' if each < 0 else '+'}{abs(each):.1e}"
+        for each in (found.value, found.low, found.high)
+    )
+    return f"{value} ({low} to {high})"
+
+
 def signed_megabytes(value: int) -> str:
     """A difference of bytes, as millions."""
     return _signed(value / 1e6, 2)
