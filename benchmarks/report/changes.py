@@ -12,7 +12,7 @@ from benchmarks.report.fields import count, number, sha256
 from runtimes.errors import InputError
 from runtimes.strict_json import StrictObject
 
-SCHEMA, VERSION = "dermport.report", "1.2"
+SCHEMA, VERSION = "dermport.report", "1.3"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Source:
         name: as it was called.
         sha256: of its content.
         git_commit: of the code that wrote it; "" where it does not say.
+        further_commits: of the code that measured parts of it, where that was other code.
         machine: likewise.
         python: likewise.
     """
@@ -41,6 +43,7 @@ class Source:
     bytes: int
     sha256: str
     git_commit: str
+    further_commits: tuple[str, ...]
     machine: str
     python: str
 
@@ -181,6 +184,20 @@ def _source(document: Document) -> Source:
         bytes=len(document.content),
         sha256=document.sha256,
         git_commit=commit,
+        further_commits=tuple(sorted({*_commits(document.root.content())} - {commit, ""})),
         machine=machine,
         python=python,
     )
+
+
+def _commits(value: Any) -> Iterator[str]:
+    """Every git_commit of a provenance at any depth of a JSON value."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _commits(each)
+    elif isinstance(value, dict):
+        about = value.get("provenance")
+        if isinstance(about, dict) and isinstance(about.get("git_commit"), str):
+            yield about["git_commit"]
+        for each in value.values():
+            yield from _commits(each)

@@ -287,6 +287,21 @@ def test_ways_to_int8_are_shown_if_they_are_of_the_same_student(
             build_report(replace(measured, quantization=path))
 
 
+def test_parts_that_other_code_measured_are_told(measured: Inputs, tmp_path: Path) -> None:
+    content = json.loads(_path(measured, "parity").read_text(encoding="utf-8"))
+    content["provenance"]["git_commit"] = "a" * 40
+    for place, commit in enumerate(("b" * 40 + " (changed)", "a" * 40)):
+        content["rows"][place]["provenance"] = {"git_commit": commit}
+    path = tmp_path / "mended.json"
+    path.write_text(json.dumps(content))
+    report = build_report(_with(measured, "parity", path))
+    (source,) = (each for each in report.to_json()["sources"] if each["role"] == "parity")
+    assert source["git_commit"] == "a" * 40
+    assert source["further_commits"] == ["b" * 40 + " (changed)"]
+    assert faults(report.to_json(), SCHEMA, SCHEMA) == []
+    assert f"{'a' * 12}, {'b' * 12} (changed)" in "".join(Page(page(report)).texts)
+
+
 def test_a_copy_under_another_name_does_not_count_twice(measured: Inputs, tmp_path: Path) -> None:
     copy = tmp_path / "other.json"
     shutil.copy(measured.latency[0], copy)

@@ -19,7 +19,7 @@ def provenance_section(report: Report) -> Markup:
         (
             element("a", source.copy, href=source.copy),
             source.role,
-            source.git_commit[:12] + source.git_commit[40:] or NONE,
+            ", ".join(map(_short, (source.git_commit, *source.further_commits))) or NONE,
             source.python or NONE,
             source.machine or NONE,
             code(source.sha256),
@@ -63,3 +63,8 @@ def provenance_section(report: Report) -> Markup:
         ),
     )
     return section(report, "provenance", "Provenance", *parts)
+
+
+def _short(commit: str) -> str:
+    """Twelve digits, and what says that the code was changed since."""
+    return commit[:12] + commit[40:]
