@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +23,13 @@ from export.conversions import Conversions
 from export.divergence import divergences
 from export.finite import check_weights
 from export.formats import Format
-from export.image_set import ImageSet, draw_at_random, network_pixels, with_content
+from export.image_set import (
+    ImageSet,
+    diagnoses_and_lesions,
+    draw_at_random,
+    network_pixels,
+    with_content,
+)
 from export.noise import native_chatter
 from export.quantization.activation_ranges import measure_ranges
 from export.quantization.calibration_set import draw_calibration_set, read_calibration_set
@@ -36,7 +43,6 @@ from runtimes.console import progress
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
 from runtimes.metadata import embed_contract
-from runtimes.prediction import Prediction
 from runtimes.session import open_model
 
 _NONE = Quantization(
@@ -51,6 +57,7 @@ _CORRECTED = replace(_AVERAGED, correct_biases=True)
 _EQUALIZED = replace(_CORRECTED, equalize=True)
 
 DEFAULT_WAY = "+ sums of depthwise kernels (all)"
+_LEAST_LESIONS = 100  # of an interval over lesions
 _NAMED = 2  # of more convolutions in float, a trial's name tells the number and the last
 
 # One step after another first, then the default with one step left out or exchanged.
@@ -108,10 +115,11 @@ class Trial:
         format: key of the format.
         quantization: the steps.
         comparison: with torch in float32.
-        divergence: mean KL(torch ‖ file) of the probabilities, in nats.
-        beyond_default: that minus the default's in this format, with the 95 % interval of the
-            paired difference over lesions; None for the default itself, and if it was not tried.
+        divergence: mean KL(torch ‖ file) of the probabilities, in nats; infinite if an answer is
+            not a number.
         balanced_accuracy: of the file minus torch's.
+        beyond_default: its divergence minus the default's in this format, with the 95 % interval
+            of the paired difference over lesions, see `beside_default`.
     """
 
     name: str
@@ -119,12 +127,12 @@ class Trial:
     quantization: Quantization
     comparison: Comparison
     divergence: float
-    beyond_default: Estimate | None
     balanced_accuracy: float
+    beyond_default: Estimate | None = None
 
     @property
-    def surely_better(self) -> bool:
-        """Whether the interval of the difference to the default lies below zero."""
+    def better(self) -> bool:
+        """Whether the whole interval of the difference to the default lies below zero."""
         beyond = self.beyond_default
         return beyond is not None and beyond.high is not None and beyond.high < 0
 
@@ -134,20 +142,53 @@ class Trial:
             **vars(self),
             "quantization": self.quantization.to_json(),
             "comparison": self.comparison.to_json(),
+            "divergence": self.divergence if math.isfinite(self.divergence) else None,
             "beyond_default": None if self.beyond_default is None else vars(self.beyond_default),
         }
 
 
-def better_defaults(trials: Sequence[Trial], form: str) -> tuple[str, ...]:
-    """Names the ways of a format that are surely better than the default and cost no more.
+def beside_default(
+    trials: Sequence[Trial], diverged: Sequence[np.ndarray], lesions: Sequence[str]
+) -> tuple[Trial, ...]:
+    """Returns the trials with their difference to the default of their format.
 
-    They need no training and leave no layer in float, so one of them should be the default.
+    The interval is that of other validation lesions, not that of other calibration images. There
+    is none for the default itself, where it was not tried, where an answer is not a number, and
+    where there are fewer than 100 lesions.
+
+    Args:
+        trials: of any formats.
+        diverged: of each trial, KL(torch ‖ file) of each image, (N,).
+        lesions: of each image, N.
+    """
+    defaults: dict[str, np.ndarray] = {}
+    for trial, own in zip(trials, diverged, strict=True):
+        if trial.quantization == DEFAULT:
+            defaults[trial.format] = own
+    enough = len(set(lesions)) >= _LEAST_LESIONS
+    found = []
+    for trial, own in zip(trials, diverged, strict=True):
+        default = defaults.get(trial.format)
+        if enough and default is not None and trial.quantization != DEFAULT:
+            difference = own - default
+            if np.isfinite(difference).all():
+                beyond = with_interval(mean_of(difference), lesions)
+                trial = replace(trial, beyond_default=beyond)
+        found.append(trial)
+    return tuple(found)
+
+
+def better_defaults(trials: Sequence[Trial], form: str) -> tuple[str, ...]:
+    """Names the ways of a format that are better than the default on these images, at no cost.
+
+    They need no training and leave no layer in float. Each interval stands for itself: of many
+    ways, one may be named by chance.
     """
     return tuple(
         trial.name
         for trial in trials
         if trial.format == form
-        and trial.surely_better
+        and trial.better
         and not trial.quantization.float_layers
         and trial.quantization.aware is None
     )
@@ -250,10 +291,7 @@ def try_quantizations(
     pixels = network_pixels(dataset, validation.ids, recipe)
     validation = with_content(validation, pixels, recipe)
     reference = reference_session(classifier, contract).predict(pixels)
-    places = {image: place for place, image in enumerate(dataset.ids("validation"))}
-    drawn = [places[image] for image in validation.ids]
-    target = dataset.labels("validation")[drawn]
-    lesions = [dataset.groups("validation")[place] for place in drawn]
+    target, lesions = diagnoses_and_lesions(dataset, validation)
     conversions = Conversions(classifier, contract, samples)
     choice = None
     if choose:
@@ -262,22 +300,39 @@ def try_quantizations(
             seed=seed,
             apart=apart,
         )
-        chosen = replace(DEFAULT, float_layers=choice.layers)
-        trials = {**trials, f"all, {len(choice.layers)} chosen layers in float": chosen}
-    ways = [(form, *way) for form in formats for way in trials.items()]
-    answers: list[Prediction] = []
+        if choice.layers:  # none: the default passes as it is
+            chosen = replace(DEFAULT, float_layers=choice.layers)
+            trials = {**trials, f"all, {len(choice.layers)} chosen layers in float": chosen}
+    found: list[Trial] = []
+    diverged: list[np.ndarray] = []
     with (
         tempfile.TemporaryDirectory() as folder,
-        progress("ways to int8", len(ways)) as bar,
+        progress("ways to int8", len(formats) * len(trials)) as bar,
     ):
-        for form, name, quantization in ways:
-            path = Path(folder) / f"{len(answers)}{form.suffix}"
-            conversions.with_quantization(quantization).write(form, path)
-            embed_contract(path, replace(contract, input_dtype=form.input_dtype))
-            answers.append(open_model(path, torch.get_num_threads()).predict(pixels))
-            bar.advance(text=f"{form.key} {name}")
-    ruler = _Ruler(reference, target, lesions, contract.calibration.unknown_threshold)
-    found = tuple(ruler.measure(ways, answers))
+        for form in formats:
+            for name, quantization in trials.items():
+                path = Path(folder) / f"{len(found)}{form.suffix}"
+                conversions.with_quantization(quantization).write(form, path)
+                embed_contract(path, replace(contract, input_dtype=form.input_dtype))
+                answers = open_model(path, torch.get_num_threads()).predict(pixels)
+                bar.advance(text=f"{form.key} {name}")
+                diverged.append(
+                    divergences(
+                        reference.probabilities.astype(np.float64),
+                        answers.probabilities.astype(np.float64),
+                    )
+                )
+                found.append(
+                    Trial(
+                        name,
+                        form.key,
+                        quantization,
+                        compare(reference, answers, contract.calibration.unknown_threshold),
+                        _finite(float(diverged[-1].mean())),
+                        balanced_accuracy(answers.probabilities, target)
+                        - balanced_accuracy(reference.probabilities, target),
+                    )
+                )
     content = conversions.float_tflite()
     with native_chatter():
         threads = torch.get_num_threads()
@@ -288,49 +343,11 @@ def try_quantizations(
         calibration,
         validation,
         dict(vars(recipe)),
-        found,
+        beside_default(found, diverged, lesions),
         compare_scales(*ranges),
         choice,
     )
 
 
-# A format, a name and what the file is made by.
-_Way = tuple[Format, str, Quantization]
-
-
-@dataclass(frozen=True)
-class _Ruler:
-    """Torch's answers to N images, and what is known of these."""
-
-    reference: Prediction
-    target: np.ndarray
-    lesions: Sequence[str]
-    threshold: float
-
-    def measure(self, ways: Sequence[_Way], answers: Sequence[Prediction]) -> Iterator[Trial]:
-        """Measures the answers of the files made by these ways."""
-        apart = [self._divergences(found) for found in answers]
-        defaults = {
-            form.key: diverged
-            for (form, _, quantization), diverged in zip(ways, apart, strict=True)
-            if quantization == DEFAULT
-        }
-        for (form, name, quantization), found, diverged in zip(ways, answers, apart, strict=True):
-            default = defaults.get(form.key)
-            beyond = None
-            if default is not None and diverged is not default:
-                beyond = with_interval(mean_of(diverged - default), self.lesions)
-            yield Trial(
-                name,
-                form.key,
-                quantization,
-                compare(self.reference, found, self.threshold),
-                float(diverged.mean()),
-                beyond,
-                balanced_accuracy(found.probabilities, self.target)
-                - balanced_accuracy(self.reference.probabilities, self.target),
-            )
-
-    def _divergences(self, found: Prediction) -> np.ndarray:
-        torchs, own = (each.probabilities.astype(np.float64) for each in (self.reference, found))
-        return divergences(torchs, own)
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else math.inf

@@ -137,6 +137,14 @@ def network_pixels(
     return result
 
 
+def diagnoses_and_lesions(dataset: Dataset, images: ImageSet) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Returns the class numbers, int64 (M,), and the lesions of the images, in their order."""
+    places = {image: place for place, image in enumerate(dataset.ids(images.side))}
+    rows = [places[image] for image in images.ids]
+    groups = dataset.groups(images.side)
+    return dataset.labels(images.side)[rows], tuple(groups[row] for row in rows)
+
+
 def with_content(images: ImageSet, pixels: np.ndarray, preprocessing: Preprocessing) -> ImageSet:
     """Returns the set with what `network_pixels` made of it written down."""
     seen: set[bytes] = set()

@@ -2,9 +2,10 @@
 
 Each way exports the student anew and compares the file with torch in float32: one step after
 another, then the default with one step left out or exchanged. The least divergence of the
-probabilities (KL) is the best; whether a way is better or worse than the default by more than
-chance tells the interval of the paired difference over lesions. Scales from two disjoint
-calibration sets are compared too.
+probabilities (KL) is the best. The 95 % interval of the paired difference to the default, over
+lesions, tells whether a way is more than luckier with these validation images; other calibration
+images, which another --seed draws, may favour another way. Scales from two disjoint calibration
+sets are compared too.
 
 examples:
   python -m benchmarks quantization runs/ssd_kd
@@ -36,7 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("run_folder", metavar="RUN", type=path, help="a finished run, or a released model")
     add("--data", type=path, help="where the run's data set lies now")
     add("--only", nargs="+", metavar="FORMAT", default=_FORMATS, help="int8 formats to try")
-    add("--ways", nargs="+", metavar="WAY", help="of the table, to try beside the default (all)")
+    add(
+        "--ways",
+        nargs="+",
+        metavar="WAY",
+        help="only these and the default; a wrong name lists all",
+    )
     add("--calibration-images", type=int, default=256, help="training images, each of two sets")
     add("--images", type=int, default=512, help="validation images that files are compared on")
     add(
@@ -117,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _trials(found: Report, form: str) -> str:
     from benchmarks.quantization import better_defaults
+    from export.quantization.settings import DEFAULT
     from runtimes.console import table
 
     best = found.best(form)
@@ -126,7 +133,7 @@ def _trials(found: Report, form: str) -> str:
             f"{100 * trial.comparison.agreement:.2f} ({100 * trial.comparison.agreement_low:.1f} "
             f"to {100 * trial.comparison.agreement_high:.1f})",
             f"{trial.divergence:.2e}",
-            _beyond(trial),
+            "the default" if trial.quantization == DEFAULT else _beyond(trial),
             f"{trial.comparison.mean_probability:.2e}",
             f"{100 * trial.balanced_accuracy:+.2f}",
         )
@@ -143,9 +150,7 @@ def _trials(found: Report, form: str) -> str:
     )
     title = f"{form}, {len(found.validation.ids)} validation images beside torch fp32; * is best"
     better = ", ".join(better_defaults(found.trials, form))
-    said = (
-        f"surely better than the default, without training or layers in float: {better or 'none'}"
-    )
+    said = f"better than the default on these images, at no cost: {better or 'none'}"
     return f"{table(heads, rows, title)}\n{said}"
 
 

@@ -32,9 +32,9 @@ class Source:
         name: as it was called.
         sha256: of its content.
         git_commit: of the code that wrote it; "" where it does not say.
-        further_commits: of the code that measured parts of it, where that was other code.
         machine: likewise.
         python: likewise.
+        further_commits: other commits that it names beside its parts.
     """
 
     role: str
@@ -43,9 +43,9 @@ class Source:
     bytes: int
     sha256: str
     git_commit: str
-    further_commits: tuple[str, ...]
     machine: str
     python: str
+    further_commits: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,9 @@ def _source(document: Document) -> Source:
         bytes=len(document.content),
         sha256=document.sha256,
         git_commit=commit,
-        further_commits=tuple(sorted({*_commits(document.root.content())} - {commit, ""})),
         machine=machine,
         python=python,
+        further_commits=tuple(sorted({*_commits(document.root.content())} - {commit, ""})),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.report.document import Document
 from benchmarks.report.export import Export
@@ -16,15 +17,20 @@ REMAKE = "python -m benchmarks quantization {run} --json {figures}/quantization.
 
 @dataclass(frozen=True)
 class Trial:
-    """One way on some validation images; `beyond_default` as in `benchmarks.quantization`."""
+    """One way on some validation images, see `benchmarks.quantization.Trial`.
+
+    `divergence` is None if an answer was not a number; `beyond_default` is None for the default
+    itself and where nobody measured it.
+    """
 
     name: str
     format: str
     agreement: Interval
-    divergence: float
+    divergence: float | None
     beyond_default: Interval | None
     balanced_accuracy: float
     best: bool
+    is_default: bool
 
 
 @dataclass(frozen=True)
@@ -55,27 +61,33 @@ def read_trials(document: Document, export: Export, remake: str) -> Trials:
             f"{document.path}: 'architecture' is {found}, but {export.name} is a "
             f"{export.architecture}. Run `{remake}`."
         )
-    best = top.child("best")
-    rows = tuple(_trial(item, best) for item in top.children("trials"))
+    best, default = top.child("best"), top.child("default").content()
+    rows = tuple(_trial(item, best, default) for item in top.children("trials"))
     return Trials(count(top.child("validation"), "images", 1), rows, by_hash)
 
 
-def _trial(item: StrictObject, best: StrictObject) -> Trial:
+def _trial(item: StrictObject, best: StrictObject, default: dict[str, Any]) -> Trial:
     name, form, found = item.text("name"), item.text("format"), item.child("comparison")
     names = ("agreement", "agreement_low", "agreement_high")
     return Trial(
         name=name,
         format=form,
         agreement=Interval(*(share(found, key) for key in names)),
-        divergence=number(item, "divergence", -1e-3, LARGEST),
+        divergence=_divergence(item),
         beyond_default=_beyond_default(item),
         balanced_accuracy=number(item, "balanced_accuracy", -1, 1),
         best=best.has(form) and best.text(form) == name,
+        is_default=item.child("quantization").content() == default,
     )
 
 
+def _divergence(item: StrictObject) -> float | None:
+    if item.number_or_none("divergence") is None:
+        return None
+    return number(item, "divergence", -1e-3, LARGEST)
+
+
 def _beyond_default(item: StrictObject) -> Interval | None:
-    """The default's own row has none, and earlier files tell of none."""
     if not item.has("beyond_default") or item.child_or_none("beyond_default") is None:
         return None
     return interval(item, "beyond_default", -LARGEST, LARGEST)

@@ -20,7 +20,7 @@ from export.conversions import Conversions
 from export.divergence import mean_divergence
 from export.formats import Format
 from export.gates import Deviation, Gate, gate_for
-from export.image_set import draw_at_random, network_pixels
+from export.image_set import diagnoses_and_lesions, draw_at_random, network_pixels
 from export.quantization.float_choice import (
     Choice,
     Trial,
@@ -239,17 +239,14 @@ def _judge(
     seed: int,
     apart: Collection[str],
 ) -> _Judge:
-    drawn = draw_at_random(dataset, "validation", images, seed, apart).ids
-    side = dict(zip(dataset.ids("validation"), dataset.labels("validation"), strict=True))
-    lesion = dict(zip(dataset.ids("validation"), dataset.groups("validation"), strict=True))
+    drawn = draw_at_random(dataset, "validation", images, seed, apart)
     yardstick = Yardstick(
         gate_for(form, classifier),
-        _answers(reference_session(classifier, contract), dataset, drawn, contract),
-        np.array([side[image] for image in drawn]),
-        tuple(lesion[image] for image in drawn),
+        _answers(reference_session(classifier, contract), dataset, drawn.ids, contract),
+        *diagnoses_and_lesions(dataset, drawn),
         contract.codes,
     )
-    return _Judge(conversions, form, contract, dataset, drawn, yardstick)
+    return _Judge(conversions, form, contract, dataset, drawn.ids, yardstick)
 
 
 def _answers(

@@ -15,6 +15,8 @@ from benchmarks.commands import quantization as command
 from benchmarks.quantization import (
     DEFAULT_WAY,
     TRIALS,
+    Trial,
+    beside_default,
     better_defaults,
     named_ways,
     try_quantizations,
@@ -26,9 +28,9 @@ from export.formats import select_formats
 from export.quantization.range_estimators import ESTIMATORS
 from export.quantization.scale_stability import compare_scales
 from export.quantization.settings import DEFAULT, Quantization
+from export.verify import Comparison
 from runtimes.console import Verb, run_program
 from runtimes.errors import InputError
-from runtimes.prediction import Prediction
 
 from .conftest import Exported
 
@@ -99,14 +101,8 @@ def test_both_calibration_sets_and_the_compared_images_are_apart(exported: Expor
         trials={name: TRIALS[name] for name in names},
     )
     assert [trial.name for trial in found.trials] == list(names)
-    plain, default = found.trials
-    assert default.beyond_default is None
-    assert plain.beyond_default is not None
-    beyond = plain.beyond_default
-    assert beyond.value == pytest.approx(plain.divergence - default.divergence)
-    assert beyond.low is not None
-    assert beyond.high is not None
-    assert beyond.low < plain.divergence - default.divergence < beyond.high
+    assert found.trials[0].divergence != found.trials[1].divergence
+    assert all(trial.beyond_default is None for trial in found.trials)  # 24 images are too few
     assert found.best("tflite:int8").divergence == min(t.divergence for t in found.trials)
     calibration, validation = set(found.calibration.ids), set(found.validation.ids)
     assert not calibration & validation
@@ -122,51 +118,104 @@ def test_images_are_left_to_choose_layers_by(exported: Exported) -> None:
         try_quantizations(exported.run, dataset, select_formats(["onnx:int8"]), **everything)  # type: ignore[arg-type]
 
 
-def _prediction(probabilities: np.ndarray) -> Prediction:
-    images = len(probabilities)
-    return Prediction(probabilities, np.zeros((images, 8, 2, 2)), np.zeros(images))
+def _trial(name: str, form: str, way: Quantization = DEFAULT) -> Trial:
+    return Trial(name, form, way, Comparison(1, 0, 0, 1, 1, 1, 1, 0, 0), 0.0, 0.0)
 
 
-def test_a_way_is_surely_better_by_the_paired_difference_over_lesions() -> None:
-    """Differences that are small beside the spread over images show when images are paired."""
-    drawn = np.random.default_rng(1)
-    torchs = drawn.dirichlet(np.ones(8), 64)
-    noise = drawn.dirichlet(np.ones(8), 64)
-    (form,) = select_formats(["onnx:int8"])
-    ways = [
-        (form, "default", DEFAULT),
-        (form, "better", replace(DEFAULT, equalize=False)),
-        (form, "worse", replace(DEFAULT, level_streams=False)),
-        (form, "in float", replace(DEFAULT, float_layers=("0.0",))),
+PLAIN = Quantization(equalize=False)
+LESIONS = [str(number // 4) for number in range(800)]
+
+
+def test_a_way_is_better_if_its_difference_holds_over_lesions() -> None:
+    """A spread over images does not count, since they are paired; one over lesions does."""
+    rng = np.random.default_rng(1)
+    default = rng.exponential(1.0, 800)
+    steady = default - 0.01 + rng.normal(0, 0.02, 800)
+    # every lesion has one sign, so that 800 images would say what 200 lesions do not
+    by_lesion = default + np.repeat(np.where(np.arange(200) < 112, -1.0, 1.0), 4)
+    trials = [_trial("default", "onnx:int8")]
+    trials += [_trial(name, "onnx:int8", PLAIN) for name in ("steady", "by lesion")]
+    diverged = [default, steady, by_lesion]
+    found = beside_default(trials, diverged, LESIONS)
+    assert [trial.better for trial in found] == [False, True, False]
+    assert found[0].beyond_default is None
+    assert found[1].beyond_default is not None
+    assert found[1].beyond_default.value == pytest.approx((steady - default).mean())
+    assert beside_default(trials, diverged, [str(i) for i in range(800)])[2].better
+
+
+def test_a_way_is_compared_with_the_default_of_its_own_format() -> None:
+    low, high = np.full(800, 1.0), np.full(800, 3.0)
+    trials = [
+        _trial("default", "onnx:int8"),
+        _trial("plain", "onnx:int8", PLAIN),
+        _trial("default", "tflite:int8"),
+        _trial("plain", "tflite:int8", PLAIN),
+        _trial("plain", "coreml:w8a8", PLAIN),
     ]
-    shares = (0.30, 0.29, 0.31, 0.10)
-    answers = [_prediction((1 - share) * torchs + share * noise) for share in shares]
-    lesions = [str(number // 2) for number in range(64)]
-    target = torchs.argmax(axis=1)
-    ruler = quantization._Ruler(_prediction(torchs), target, lesions, 0.0)
-    trials = tuple(ruler.measure(ways, answers))
-    assert [trial.surely_better for trial in trials] == [False, True, False, True]
-    each = np.std(entropy(torchs, answers[0].probabilities, axis=1)) / 8
-    assert each > abs(trials[1].divergence - trials[0].divergence)
-    assert better_defaults(trials, "onnx:int8") == ("better",)  # the other costs time on a phone
-    assert better_defaults(trials, "tflite:int8") == ()
-    alone = tuple(ruler.measure(ways[1:], answers[1:]))
-    assert all(trial.beyond_default is None for trial in alone)  # nothing to compare with
+    found = beside_default(trials, [low, high, high, low, low], LESIONS)
+    told = [trial.beyond_default and trial.beyond_default.value for trial in found]
+    assert told == [None, 2.0, None, -2.0, None]
+    assert better_defaults(found, "tflite:int8") == ("plain",)
+    assert better_defaults(found, "onnx:int8") == better_defaults(found, "coreml:w8a8") == ()
 
 
-def test_the_command_writes_figures_and_a_picture(exported: Exported, tmp_path: Path) -> None:
+def test_layers_in_float_are_no_better_default() -> None:
+    way = replace(DEFAULT, float_layers=("0.0",))
+    trials = [_trial("default", "onnx:int8"), _trial("in float", "onnx:int8", way)]
+    found = beside_default(trials, [np.full(800, 3.0), np.full(800, 1.0)], LESIONS)
+    assert found[1].better
+    assert better_defaults(found, "onnx:int8") == ()  # it costs time on a phone
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_file_without_an_answer_is_never_better(broken: int) -> None:
+    diverged = [np.full(800, 3.0), np.full(800, 1.0)]
+    diverged[broken][5] = np.nan
+    trials = [_trial("default", "onnx:int8"), _trial("plain", "onnx:int8", PLAIN)]
+    assert beside_default(trials, diverged, LESIONS)[1].beyond_default is None
+
+
+def test_few_lesions_tell_nothing_of_others() -> None:
+    trials = [_trial("default", "onnx:int8"), _trial("plain", "onnx:int8", PLAIN)]
+    diverged = [np.full(800, 3.0), np.full(800, 1.0)]
+    few = [str(number % 99) for number in range(800)]
+    assert beside_default(trials, diverged, few)[1].beyond_default is None
+
+
+def test_a_divergence_that_is_no_number_is_null_in_json() -> None:
+    broken = replace(_trial("plain", "onnx:int8"), divergence=float("inf"))
+    assert broken.to_json()["divergence"] is None
+
+
+def test_the_command_writes_figures_and_a_picture(
+    exported: Exported,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(quantization, "_LEAST_LESIONS", 2)
     words = ["quantization", str(exported.run), "--only", "onnx:int8", "--images", "24"]
     words += ["--calibration-images", "16", "--json", str(tmp_path / "q.json")]
-    words += ["--float-layers", "auto", "--ways", DEFAULT_WAY]
+    words += ["--float-layers", "auto", "--ways", "rounding alone"]
     assert run_program("benchmarks", "", VERB, [*words, "--picture", str(tmp_path / "q.png")]) == 0
     document = json.loads((tmp_path / "q.json").read_text())
-    count = len(document["choice"]["layers"])
-    names = [DEFAULT_WAY, f"all, {count} chosen layers in float"]
-    assert [trial["name"] for trial in document["trials"]] == names
-    assert document["trials"][1]["quantization"]["float_layers"] == document["choice"]["layers"]
-    assert document["best"]["onnx:int8"] in names
-    assert document["default"] == document["trials"][0]["quantization"]
-    assert document["better_defaults"] == {"onnx:int8": []}
+    plain, default, *mixed = document["trials"]
+    layers = document["choice"]["layers"]
+    assert (plain["name"], default["name"]) == ("rounding alone", DEFAULT_WAY)
+    assert [way["quantization"]["float_layers"] for way in mixed] == [layers] * bool(layers)
+    assert default["quantization"] == document["default"]
+    assert default["beyond_default"] is None
+    beyond = plain["beyond_default"]
+    assert beyond["value"] == pytest.approx(plain["divergence"] - default["divergence"])
+    assert beyond["low"] < beyond["value"] < beyond["high"]
+    better = [plain["name"]] if beyond["high"] < 0 else []
+    assert document["better_defaults"] == {"onnx:int8": better}
+    shown = capsys.readouterr().out
+    assert f"{beyond['value']:+.1e} ({beyond['low']:+.1e} to {beyond['high']:+.1e})" in shown
+    assert "the default" in shown
+    assert f"at no cost: {', '.join(better) or 'none'}" in shown
+    assert document["best"]["onnx:int8"] in [way["name"] for way in document["trials"]]
     assert document["calibration"]["side"] == "train"
     assert len(document["calibration"]["sha256"]) == 64
     assert document["preprocessing"]["size"] == 64

@@ -22,6 +22,7 @@ from runtimes.errors import InputError
 from .json_schema import faults
 from .report_page import SCHEMA, VERB, Page
 
+REPORT = Path(__file__).resolve().parents[2] / "results/benchmarks/report/report.json"
 TRIALS = Path(__file__).resolve().parents[2] / "results/quantization/mobilenet_v2.json"
 HOSTILE = '<script src="//x"></script>\u202e"\'&'
 
@@ -267,7 +268,7 @@ def test_ways_to_int8_are_shown_if_they_are_of_the_same_student(
     del content["student"]  # as earlier versions wrote it
     first, second, *_ = content["trials"]
     first["beyond_default"] = {"value": -2e-4, "low": -3.04e-4, "high": 1e-5}
-    second["beyond_default"] = None  # of the default itself
+    second["beyond_default"], second["divergence"] = None, None
     for trial in content["trials"][2:]:
         trial.pop("beyond_default", None)  # earlier versions did not tell it
     path = tmp_path / "trials.json"
@@ -276,6 +277,8 @@ def test_ways_to_int8_are_shown_if_they_are_of_the_same_student(
     words = "".join(Page(page(report)).texts)
     assert all(trial["name"] in words for trial in content["trials"])
     assert "−2.0e-04 (−3.0e-04 to +1.0e-05)" in words
+    formats = {trial["format"] for trial in content["trials"]}
+    assert Page(page(report)).texts.count("the default") == len(formats)
     assert any("names no student" in note.sentence for note in report.found.notes)
     assert faults(report.to_json(), SCHEMA, SCHEMA) == []
     own = report.found.export.student
@@ -287,19 +290,65 @@ def test_ways_to_int8_are_shown_if_they_are_of_the_same_student(
             build_report(replace(measured, quantization=path))
 
 
-def test_parts_that_other_code_measured_are_told(measured: Inputs, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("at_the_top", "commit", "further", "shown"),
+    [
+        ("a" * 40, "a" * 40, ["b" * 40 + "+changes"], f"{'a' * 12}, {'b' * 12}+changes"),
+        (None, "", ["a" * 40, "b" * 40 + "+changes"], f"{'a' * 12}, {'b' * 12}+changes"),
+    ],
+)
+def test_all_commits_that_a_file_names_are_told(
+    at_the_top: str | None,
+    commit: str,
+    further: list[str],
+    shown: str,
+    measured: Inputs,
+    tmp_path: Path,
+) -> None:
+    """A manifest names them beside its files only; trust.json those of what was renewed too."""
     content = json.loads(_path(measured, "parity").read_text(encoding="utf-8"))
-    content["provenance"]["git_commit"] = "a" * 40
-    for place, commit in enumerate(("b" * 40 + " (changed)", "a" * 40)):
-        content["rows"][place]["provenance"] = {"git_commit": commit}
+    content["provenance"]["git_commit"] = at_the_top
+    for place, own in enumerate(("b" * 40 + "+changes", "a" * 40)):
+        content["rows"][place]["provenance"] = {"git_commit": own}
     path = tmp_path / "mended.json"
     path.write_text(json.dumps(content))
     report = build_report(_with(measured, "parity", path))
     (source,) = (each for each in report.to_json()["sources"] if each["role"] == "parity")
-    assert source["git_commit"] == "a" * 40
-    assert source["further_commits"] == ["b" * 40 + " (changed)"]
+    assert (source["git_commit"], source["further_commits"]) == (commit, further)
     assert faults(report.to_json(), SCHEMA, SCHEMA) == []
-    assert f"{'a' * 12}, {'b' * 12} (changed)" in "".join(Page(page(report)).texts)
+    assert f">{shown}<" in page(report)
+
+
+def test_a_report_of_an_earlier_version_fits_the_schema() -> None:
+    earlier = json.loads(REPORT.read_text(encoding="utf-8"))
+    for source in earlier["sources"]:
+        source.pop("further_commits", None)
+    assert faults(earlier, SCHEMA, SCHEMA) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("divergence",), "small"),
+        (("beyond_default",), "none"),
+        (("beyond_default", "value"), True),
+        (("beyond_default", "low"), 1.0),
+        (("beyond_default", "high"), None),
+        (("quantization",), None),
+    ],
+)
+def test_a_way_to_int8_that_cannot_be_is_named(
+    keys: tuple[str | int, ...], value: Any, complete: Inputs, tmp_path: Path
+) -> None:
+    content = json.loads(TRIALS.read_text(encoding="utf-8"))
+    content["student"] = {"sha256": build_report(complete).found.export.student}
+    content["trials"][0]["beyond_default"] = {"value": 0.0, "low": 0.0, "high": 0.0}
+    _put(content, ("trials", 0, *keys), value)
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(content))
+    said = _refused(replace(complete, quantization=path), tmp_path)
+    assert str(path) in said
+    assert keys[-1] in said or keys[0] in said
 
 
 def test_a_copy_under_another_name_does_not_count_twice(measured: Inputs, tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def trials_section(report: Report) -> Markup:
             trial.format,
             percent_interval(trial.agreement, 2),
             small(trial.divergence),
-            small_interval(trial.beyond_default),
+            "the default" if trial.is_default else small_interval(trial.beyond_default),
             points(trial.balanced_accuracy),
             "best" if trial.best else "",
         )
@@ -197,7 +197,7 @@ def trials_section(report: Report) -> Markup:
     caption = (
         f"Each way exported anew and compared with torch on {found.images:,} validation images; "
         "the best has the least divergence. What a way diverges more (+) or less (−) than the "
-        "default of the format is a paired difference over lesions."
+        "default is a paired difference, with its 95 % interval over lesions."
     )
     shown = table(heads, rows, "Ways to int8")
     sources = (report.found.source("quantization"),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.report.page.figures import NONE, megabytes
 from benchmarks.report.page.markup import Markup, element, table
 from benchmarks.report.page.parts import code, figure, paragraph, section
-from benchmarks.report.report import Report
+from benchmarks.report.report import Report, Source
 
 
 def provenance_section(report: Report) -> Markup:
@@ -19,7 +19,7 @@ def provenance_section(report: Report) -> Markup:
         (
             element("a", source.copy, href=source.copy),
             source.role,
-            ", ".join(map(_short, (source.git_commit, *source.further_commits))) or NONE,
+            ", ".join(map(_short, _commits(source))) or NONE,
             source.python or NONE,
             source.machine or NONE,
             code(source.sha256),
@@ -63,6 +63,10 @@ def provenance_section(report: Report) -> Markup:
         ),
     )
     return section(report, "provenance", "Provenance", *parts)
+
+
+def _commits(source: Source) -> list[str]:
+    return [commit for commit in (source.git_commit, *source.further_commits) if commit]
 
 
 def _short(commit: str) -> str:
