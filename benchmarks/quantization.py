@@ -27,6 +27,7 @@ from export.image_set import (
     ImageSet,
     diagnoses_and_lesions,
     draw_at_random,
+    draw_balanced,
     network_pixels,
     with_content,
 )
@@ -39,7 +40,7 @@ from export.quantization.scale_stability import Stability, compare_scales
 from export.quantization.settings import DEFAULT, Quantization
 from export.reference import reference_session
 from export.verify import Comparison, compare
-from runtimes.console import progress
+from runtimes.console import note, progress, warn
 from runtimes.errors import InputError
 from runtimes.hashes import sha256_of
 from runtimes.metadata import embed_contract
@@ -57,7 +58,7 @@ _CORRECTED = replace(_AVERAGED, correct_biases=True)
 _EQUALIZED = replace(_CORRECTED, equalize=True)
 
 DEFAULT_WAY = "+ sums of depthwise kernels (all)"
-_LEAST_LESIONS = 100  # of an interval over lesions
+LEAST_LESIONS = 100  # of an interval over lesions
 _NAMED = 2  # of more convolutions in float, a trial's name tells the number and the last
 
 # One step after another first, then the default with one step left out or exchanged.
@@ -154,7 +155,7 @@ def beside_default(
 
     The interval is that of other validation lesions, not that of other calibration images. There
     is none for the default itself, where it was not tried, where an answer is not a number, and
-    where there are fewer than 100 lesions.
+    where there are fewer than `LEAST_LESIONS`.
 
     Args:
         trials: of any formats.
@@ -165,7 +166,7 @@ def beside_default(
     for trial, own in zip(trials, diverged, strict=True):
         if trial.quantization == DEFAULT:
             defaults[trial.format] = own
-    enough = len(set(lesions)) >= _LEAST_LESIONS
+    enough = len(set(lesions)) >= LEAST_LESIONS
     found = []
     for trial, own in zip(trials, diverged, strict=True):
         default = defaults.get(trial.format)
@@ -178,12 +179,14 @@ def beside_default(
     return tuple(found)
 
 
-def better_defaults(trials: Sequence[Trial], form: str) -> tuple[str, ...]:
+def better_defaults(trials: Sequence[Trial], form: str) -> tuple[str, ...] | None:
     """Names the ways of a format that are better than the default on these images, at no cost.
 
     They need no training and leave no layer in float. Each interval stands for itself: of many
-    ways, one may be named by chance.
+    ways, one may be named by chance. None if no way was compared with the default.
     """
+    if all(trial.beyond_default is None for trial in trials if trial.format == form):
+        return None
     return tuple(
         trial.name
         for trial in trials
@@ -205,7 +208,8 @@ class Report:
         validation: images that the trials are compared on.
         preprocessing: of both, from the contract.
         trials: format by format, in the order they were given.
-        stability: of the scales between this calibration set and a disjoint one.
+        stability: of the scales between this calibration set and a disjoint one; None where the
+            training side is too small for a second set like the first.
         choice: of the convolutions left in float, if the program made one.
     """
 
@@ -215,7 +219,7 @@ class Report:
     validation: ImageSet
     preprocessing: dict[str, Any]
     trials: tuple[Trial, ...]
-    stability: Stability
+    stability: Stability | None
     choice: Choice | None
 
     def best(self, form: str) -> Trial:
@@ -237,8 +241,8 @@ class Report:
             "trials": [trial.to_json() for trial in self.trials],
             "best": {form: self.best(form).name for form in formats},
             "default": DEFAULT.to_json(),
-            "better_defaults": {form: list(better_defaults(self.trials, form)) for form in formats},
-            "stability": self.stability.to_json(),
+            "better_defaults": {form: better_defaults(self.trials, form) for form in formats},
+            "stability": None if self.stability is None else self.stability.to_json(),
             "choice": None if self.choice is None else self.choice.to_json(),
             "provenance": provenance(),
         }
@@ -276,6 +280,8 @@ def try_quantizations(
     check_weights(classifier, run / STUDENT_FILE)
     recipe = contract.preprocessing
     validation = draw_at_random(dataset, "validation", validation_images, seed)
+    if len(validation.ids) < validation_images:
+        note(f"the validation side has {len(validation.ids):,} images; all of them are compared on")
     apart = frozenset(validation.ids)
     if choose and len(apart) == len(dataset.ids("validation")):
         raise InputError(
@@ -283,11 +289,9 @@ def try_quantizations(
             "choose by what stays in float. Compare on fewer (--images), or name the layers."
         )
     calibration = draw_calibration_set(dataset, calibration_images, seed, apart)
-    other = draw_calibration_set(
-        dataset, calibration_images, seed + 1, apart | frozenset(calibration.ids)
-    )
+    other = _second_set(dataset, calibration, seed + 1)
+    others = None if other is None else network_pixels(dataset, other.ids, recipe)
     calibration, samples = read_calibration_set(dataset, calibration, recipe)
-    _, others = read_calibration_set(dataset, other, recipe)
     pixels = network_pixels(dataset, validation.ids, recipe)
     validation = with_content(validation, pixels, recipe)
     reference = reference_session(classifier, contract).predict(pixels)
@@ -333,10 +337,6 @@ def try_quantizations(
                         - balanced_accuracy(reference.probabilities, target),
                     )
                 )
-    content = conversions.float_tflite()
-    with native_chatter():
-        threads = torch.get_num_threads()
-        ranges = [measure_ranges(content, images, threads) for images in (samples, others)]
     return Report(
         classifier.architecture,
         sha256_of(run / STUDENT_FILE),
@@ -344,9 +344,35 @@ def try_quantizations(
         validation,
         dict(vars(recipe)),
         beside_default(found, diverged, lesions),
-        compare_scales(*ranges),
+        None if others is None else _stability(conversions, others),
         choice,
     )
+
+
+def _second_set(dataset: Dataset, first: ImageSet, seed: int) -> ImageSet | None:
+    """A calibration set of the same size that shares no image with the first, if there is one.
+
+    What a small training side has left would be another mixture of classes, so that its scales
+    would differ for no fault of the first: each class has to give half as many images again.
+    """
+    found = draw_balanced(dataset, first.side, len(first.ids), seed, frozenset(first.ids))
+    if all(found.counts[code] >= count / 2 for code, count in first.counts.items()):
+        return found
+    warn(
+        f"beside these {len(first.ids)} calibration images the training side has too few for a "
+        "second set like them, so nothing is told of the scales' stability. Ask for fewer with "
+        "--calibration-images."
+    )
+    return None
+
+
+def _stability(conversions: Conversions, others: np.ndarray) -> Stability:
+    content, threads = conversions.float_tflite(), torch.get_num_threads()
+    with native_chatter():
+        ranges = [
+            measure_ranges(content, images, threads) for images in (conversions.calibration, others)
+        ]
+    return compare_scales(*ranges)
 
 
 def _finite(value: float) -> float:

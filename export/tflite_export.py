@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -41,10 +42,22 @@ def convert(deployable: Deployable, size: int) -> bytes:
     """
     import litert_torch
 
+    _drop_jax_callbacks()
     example = torch.zeros(1, size, size, 3)
     module = _NamedOutputs(deployable.out_of_place())
     converted = litert_torch.convert(module, sample_kwargs={INPUT_NAME: example})
     return name_tensors(converted.model_content(), _parameters(deployable))
+
+
+def _drop_jax_callbacks() -> None:
+    """Takes away what jax, which the converter brings, runs after each garbage collection.
+
+    Python discards what is raised there, a KeyboardInterrupt too, so that Ctrl-C would be lost.
+    The callback frees device buffers of jax, of which conversions leave none behind.
+    """
+    gc.callbacks[:] = [
+        each for each in gc.callbacks if not (each.__module__ or "").startswith("jax")
+    ]
 
 
 def convert_again(content: bytes, old: Deployable, new: Deployable, size: int) -> bytes:

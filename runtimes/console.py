@@ -89,7 +89,7 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
         fail("interrupted; files that were finished are kept, and none is half-written.")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 0
     except Exception as error:
         if args.debug:
@@ -97,6 +97,10 @@ def run_program(program: str, description: str, verbs: Sequence[Verb], argv: Seq
         known = _meant_for_people(error)
         fail(str(known))
         return known.exit_code
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -119,8 +123,11 @@ def _meant_for_people(error: Exception) -> DermportError:
 
 
 def say(text: str = "") -> None:
-    """Prints one line of result to standard output."""
-    print(text, flush=True)
+    """Prints one line of result to standard output; a reader that went away stops no work."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _discard_output()
 
 
 def note(text: str) -> None:

@@ -2,10 +2,10 @@
 
 Each way exports the student anew and compares the file with torch in float32: one step after
 another, then the default with one step left out or exchanged. The least divergence of the
-probabilities (KL) is the best. The 95 % interval of the paired difference to the default, over
-lesions, tells whether a way is more than luckier with these validation images; other calibration
-images, which another --seed draws, may favour another way. Scales from two disjoint calibration
-sets are compared too.
+probabilities (KL) is the best. From 100 validation lesions on, the 95 % interval of the paired
+difference to the default tells whether a way is more than luckier with these images; other
+calibration images, which another --seed draws, may favour another way. Scales from two disjoint
+calibration sets are compared too.
 
 examples:
   python -m benchmarks quantization runs/ssd_kd
@@ -26,6 +26,7 @@ from runtimes.arguments import path, seed
 
 if TYPE_CHECKING:
     from benchmarks.quantization import Report, Trial
+    from export.quantization.scale_stability import Stability
 
 _FORMATS = ("tflite:int8", "onnx:int8")
 _SHOWN = 5
@@ -36,10 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("run_folder", metavar="RUN", type=path, help="a finished run, or a released model")
     add("--data", type=path, help="where the run's data set lies now")
-    add("--only", nargs="+", metavar="FORMAT", default=_FORMATS, help="int8 formats to try")
+    add(
+        "--only",
+        nargs="+",
+        action="extend",
+        metavar="FORMAT",
+        help=f"int8 formats to try (default: {' '.join(_FORMATS)})",
+    )
     add(
         "--ways",
         nargs="+",
+        action="extend",
         metavar="WAY",
         help="only these and the default; a wrong name lists all",
     )
@@ -76,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     from runtimes.console import say
     from runtimes.errors import InputError
 
-    formats = select_formats(args.only)
+    formats = select_formats(args.only or _FORMATS)
     other = [form.key for form in formats if not form.rounds_activations]
     if other:
         raise InputError(
@@ -93,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     keep_freed_memory()
     student, contract = read_student(args.run_folder)
     auto = asks_for_choice(args.float_layers)
-    layers = () if auto else args.float_layers
+    layers = () if auto else tuple(dict.fromkeys(args.float_layers))
     check_layers(student.trunk, layers)
     trials |= with_float_layers(layers)
     if args.aware is not None:
@@ -111,7 +119,8 @@ def run(args: argparse.Namespace) -> int:
     )
     for form in formats:
         say(_trials(found, form.key))
-    say(_stability(found))
+    if found.stability is not None:
+        say(_stability(found.stability))
     if args.json is not None:
         write_json(args.json, found.to_json())
         say(f"wrote {args.json}")
@@ -122,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _trials(found: Report, form: str) -> str:
-    from benchmarks.quantization import better_defaults
+    from benchmarks.quantization import LEAST_LESIONS, better_defaults
     from export.quantization.settings import DEFAULT
     from runtimes.console import table
 
@@ -149,8 +158,11 @@ def _trials(found: Report, form: str) -> str:
         "ΔBACC points",
     )
     title = f"{form}, {len(found.validation.ids)} validation images beside torch fp32; * is best"
-    better = ", ".join(better_defaults(found.trials, form))
-    said = f"better than the default on these images, at no cost: {better or 'none'}"
+    better = better_defaults(found.trials, form)
+    if better is None:
+        said = f"no way is told from the default, which takes {LEAST_LESIONS} validation lesions"
+    else:
+        said = f"better than the default on these images, at no cost: {', '.join(better) or 'none'}"
     return f"{table(heads, rows, title)}\n{said}"
 
 
@@ -161,10 +173,9 @@ def _beyond(trial: Trial) -> str:
     return f"{beyond.value:+.1e} ({beyond.low:+.1e} to {beyond.high:+.1e})"
 
 
-def _stability(found: Report) -> str:
+def _stability(stability: Stability) -> str:
     from runtimes.console import table
 
-    stability = found.stability
     rows = [
         (tensor.name, *(f"{scale:.4g}" for scale in tensor.scales), f"{tensor.difference:.1%}")
         for tensor in stability.tensors[:_SHOWN]

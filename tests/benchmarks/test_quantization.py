@@ -25,6 +25,7 @@ from benchmarks.quantization import (
 from distill.dataset import open_dataset
 from export.divergence import mean_divergence
 from export.formats import select_formats
+from export.image_set import draw_balanced
 from export.quantization.range_estimators import ESTIMATORS
 from export.quantization.scale_stability import compare_scales
 from export.quantization.settings import DEFAULT, Quantization
@@ -108,6 +109,7 @@ def test_both_calibration_sets_and_the_compared_images_are_apart(exported: Expor
     assert not calibration & validation
     assert calibration <= set(dataset.ids("train"))
     assert validation <= set(dataset.ids("validation"))
+    assert found.stability is not None
     assert len(found.stability.tensors) > 50
 
 
@@ -157,7 +159,8 @@ def test_a_way_is_compared_with_the_default_of_its_own_format() -> None:
     told = [trial.beyond_default and trial.beyond_default.value for trial in found]
     assert told == [None, 2.0, None, -2.0, None]
     assert better_defaults(found, "tflite:int8") == ("plain",)
-    assert better_defaults(found, "onnx:int8") == better_defaults(found, "coreml:w8a8") == ()
+    assert better_defaults(found, "onnx:int8") == ()
+    assert better_defaults(found, "coreml:w8a8") is None
 
 
 def test_layers_in_float_are_no_better_default() -> None:
@@ -174,6 +177,20 @@ def test_a_file_without_an_answer_is_never_better(broken: int) -> None:
     diverged[broken][5] = np.nan
     trials = [_trial("default", "onnx:int8"), _trial("plain", "onnx:int8", PLAIN)]
     assert beside_default(trials, diverged, LESIONS)[1].beyond_default is None
+
+
+def test_a_small_training_side_has_no_second_calibration_set(
+    exported: Exported, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = open_dataset(exported.run)
+    count = len(dataset.ids("train"))
+    first = draw_balanced(dataset, "train", 16, 0)
+    second = quantization._second_set(dataset, first, 1)
+    assert second is not None
+    assert not set(first.ids) & set(second.ids)
+    assert second.counts == first.counts
+    assert quantization._second_set(dataset, draw_balanced(dataset, "train", count, 0), 1) is None
+    assert "--calibration-images" in capsys.readouterr().err
 
 
 def test_few_lesions_tell_nothing_of_others() -> None:
@@ -194,7 +211,7 @@ def test_the_command_writes_figures_and_a_picture(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(quantization, "_LEAST_LESIONS", 2)
+    monkeypatch.setattr(quantization, "LEAST_LESIONS", 2)
     words = ["quantization", str(exported.run), "--only", "onnx:int8", "--images", "24"]
     words += ["--calibration-images", "16", "--json", str(tmp_path / "q.json")]
     words += ["--float-layers", "auto", "--ways", "rounding alone"]
@@ -220,6 +237,17 @@ def test_the_command_writes_figures_and_a_picture(
     assert len(document["calibration"]["sha256"]) == 64
     assert document["preprocessing"]["size"] == 64
     assert (tmp_path / "q.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_options_that_stand_twice_add_up(
+    exported: Exported, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["quantization", str(exported.run), "--ways", "first", "--ways", DEFAULT_WAY]
+    assert run_program("benchmarks", "", VERB, words) == 2
+    assert "'first'" in capsys.readouterr().err
+    words = ["quantization", str(exported.run), "--only", "first", "--only", "onnx:int8"]
+    assert run_program("benchmarks", "", VERB, words) == 2
+    assert "'first'" in capsys.readouterr().err
 
 
 def test_a_format_without_int8_activations_is_refused(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,13 @@ def _answers(content: bytes, images: np.ndarray) -> dict[str, np.ndarray]:
     kind = run.get_input_details()["image"]["dtype"]
     found = [run(image=image[None].astype(kind)) for image in images]
     return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+
+
+def test_no_callback_of_the_converter_swallows_an_interrupt(content: bytes) -> None:
+    """What is raised while garbage is collected is lost: Ctrl-C too, in jax's callback."""
+    assert content
+    assert "jax" in sys.modules
+    assert not [each for each in gc.callbacks if "jax" in (each.__module__ or "")]
 
 
 def test_float_answers_are_torchs(

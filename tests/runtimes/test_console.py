@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from runtimes.console import Verb, progress, run_program, table
 from runtimes.dependencies import STAGES
 from runtimes.errors import GateError, InputError
+
+ROOT = Path(__file__).parents[2]
 
 
 def _program(run: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> tuple[Verb, ...]:
@@ -63,6 +67,27 @@ def test_other_modules_are_not_imported(monkeypatch: pytest.MonkeyPatch) -> None
 def test_table_sets_numbers_right_and_words_left() -> None:
     lines = table(["name", "value"], [("a", 1.5), ("long", 22)]).splitlines()
     assert lines == ["name  value", "----  -----", "a       1.5", "long     22"]
+
+
+def test_a_reader_that_went_away_stops_no_work(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\nfrom runtimes.console import say\nsay('first')\ntime.sleep(1)\n"
+        "say('second')\nopen(sys.argv[1], 'w').write('written')\nsys.exit(1)"
+    )
+    written = tmp_path / "result"
+    program = subprocess.Popen(
+        [sys.executable, "-c", code, str(written)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert program.stdout is not None
+    assert program.stderr is not None
+    assert program.stdout.readline() == b"first\n"
+    program.stdout.close()
+    assert program.wait(60) == 1
+    assert program.stderr.read() == b""
+    assert written.read_text() == "written"
 
 
 def test_progress_in_a_pipe_tells_the_time_left(
