@@ -200,7 +200,43 @@ def quantize_static(
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"TensorQuantOverrides": overrides},
         )
-        return onnx.load_model(str(quantized))
+        model = onnx.load_model(str(quantized))
+    _keep_in_float(model, kept)
+    return model
+
+
+def _keep_in_float(model: ModelProto, kept: Collection[str]) -> None:
+    """Makes ONNX Runtime leave the weights of convolutions in float as they are.
+
+    While it opens a file it rounds, with one scale for all channels, the float weights of a
+    convolution between a `DequantizeLinear` with one scale and a `QuantizeLinear` (its
+    WeightBiasQuantization). Such a convolution gets a `DequantizeLinear` of its own for what it
+    reads, whose scale stands there once for each channel: the same numbers, which that pass leaves
+    alone.
+    """
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    dequantized = {n.output[0]: n for n in graph.node if n.op_type == "DequantizeLinear"}
+    stored = {each.name: each for each in graph.initializer}
+    for place, node in reversed(list(enumerate(graph.node))):
+        if node.op_type != "Conv" or node.name not in kept or node.input[0] not in dequantized:
+            continue
+        integers, *numbers = dequantized[node.input[0]].input
+        groups = next((each.i for each in node.attribute if each.name == "group"), 1)
+        channels = groups * stored[node.input[1]].dims[1]
+        names = []
+        for number, what in zip(numbers, ("scale", "zero_point"), strict=True):
+            values = np.full(channels, numpy_helper.to_array(stored[number]).item())
+            values = values.astype(numpy_helper.to_array(stored[number]).dtype)
+            names.append(f"{node.name}_input_{what}")
+            graph.initializer.append(numpy_helper.from_array(values, names[-1]))
+        read = f"{node.name}_input"
+        own = helper.make_node(
+            *("DequantizeLinear", [integers, *names], [read], f"{read}_DequantizeLinear"), axis=1
+        )
+        node.input[0] = read
+        graph.node.insert(place, own)
 
 
 def _as_override(span: Range) -> dict[str, np.ndarray]:

@@ -114,6 +114,32 @@ def _written(
     return path
 
 
+@pytest.mark.parametrize("layer", ["depthwise.0", "project.0"])
+def test_onnx_runtime_leaves_float_weights_as_they_are(
+    layer: str, classifier: Classifier, contract: Contract, images: np.ndarray, tmp_path: Path
+) -> None:
+    """It rounds those between int8 values while it opens a file, with one scale for all."""
+    onnx = pytest.importorskip("onnx", reason="needs the onnx group")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the onnx group")
+    (form,) = select_formats(["onnx:int8"])
+    written, opened = tmp_path / "mixed.onnx", tmp_path / "opened.onnx"
+    mixed = replace(DEFAULT, float_layers=(layer,))
+    Conversions(classifier, contract, images, mixed).write(form, written)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(opened)
+    onnxruntime.InferenceSession(str(written), options, providers=["CPUExecutionProvider"])
+    before, after = (onnx.load(str(path)) for path in (written, opened))
+    name = f"trunk.{layer}.weight"
+    stored = {each.name: each for each in before.graph.initializer}
+    (kept,) = (each for each in after.graph.initializer if each.name == name)
+    assert kept.data_type == onnx.TensorProto.FLOAT
+    (reader,) = (node for node in after.graph.node if name in node.input)
+    assert reader.op_type == "Conv"  # it reads them as they are, with nothing in between
+    values = onnx.numpy_helper.to_array
+    assert np.array_equal(values(kept), values(stored[name]))
+
+
 def test_tflite_convolutions_of_these_names_have_float_weights(
     classifier: Classifier, contract: Contract, images: np.ndarray, tmp_path: Path
 ) -> None:
